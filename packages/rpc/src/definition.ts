@@ -1,0 +1,48 @@
+import type { CallContext } from './context.ts'
+
+/** The part of a ts-proto message type this package needs. */
+export interface MessageType<T> {
+  encode(message: T): { finish(): Uint8Array }
+  decode(input: Uint8Array): T
+}
+
+/** One method of a ts-proto generic definition. */
+export interface RpcMethodDefinition {
+  readonly name: string
+  // biome-ignore lint/suspicious/noExplicitAny: each method has its own message types
+  readonly requestType: MessageType<any>
+  readonly requestStream: boolean
+  // biome-ignore lint/suspicious/noExplicitAny: each method has its own message types
+  readonly responseType: MessageType<any>
+  readonly responseStream: boolean
+  readonly options: object
+}
+
+/** A service as ts-proto's generic definitions describe it, such as `InventoryServiceDefinition`. */
+export interface RpcServiceDefinition {
+  readonly name: string
+  readonly fullName: string
+  readonly methods: Readonly<Record<string, RpcMethodDefinition>>
+}
+
+/** The decoded request of a method. */
+export type RequestOf<M extends RpcMethodDefinition> =
+  M['requestType'] extends MessageType<infer T> ? T : never
+
+/** The response a method answers with. */
+export type ResponseOf<M extends RpcMethodDefinition> =
+  M['responseType'] extends MessageType<infer T> ? T : never
+
+/** What a service writes for a method: plain functions, given the checked request and the call. */
+export type RpcHandler<M extends RpcMethodDefinition> = M['requestStream'] extends true
+  ? M['responseStream'] extends true
+    ? (requests: AsyncIterable<RequestOf<M>>, call: CallContext) => AsyncIterable<ResponseOf<M>>
+    : (requests: AsyncIterable<RequestOf<M>>, call: CallContext) => Promise<ResponseOf<M>>
+  : M['responseStream'] extends true
+    ? (request: RequestOf<M>, call: CallContext) => AsyncIterable<ResponseOf<M>>
+    : (request: RequestOf<M>, call: CallContext) => Promise<ResponseOf<M>>
+
+/** A handler for each RPC of the service. */
+export type RpcHandlers<S extends RpcServiceDefinition> = {
+  readonly [M in keyof S['methods']]: RpcHandler<S['methods'][M]>
+}

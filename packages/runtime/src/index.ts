@@ -1,0 +1,7 @@
+export * from './clock.ts'
+export * from './dispose.ts'
+export * from './env.ts'
+export * from './lifecycle.ts'
+export * from './loop.ts'
+export * from './operations.ts'
+export * from './readiness.ts'

@@ -1,0 +1,88 @@
+import { armCrashPoints } from '@holdfast/kernel'
+import { type Logger, describeError } from '@holdfast/telemetry'
+import { BadConfiguration } from './env.ts'
+
+/** The parts of `process` a lifecycle needs; main hands them over. */
+export interface ProcessPort {
+  on(event: 'SIGTERM' | 'SIGINT', listener: () => void): unknown
+  on(event: 'uncaughtException' | 'unhandledRejection', listener: (error: unknown) => void): unknown
+  exit(code: number): never
+  kill(pid: number, signal: string): unknown
+  readonly pid: number
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stderr: { write(text: string): unknown }
+}
+
+/** From the first signal to the hard end: a drain longer than this is cut. */
+export const DRAIN_MS_MAX = 9_000
+
+/**
+ * Runs a process from start to end: starts it, drains on SIGTERM or SIGINT, ends with code 0 after a
+ * clean drain and 1 when the start fails, a bug escapes, or the drain takes over 9 s.
+ */
+export async function runProcess(options: {
+  readonly process: ProcessPort
+  readonly log: Logger
+  readonly start: () => Promise<AsyncDisposable>
+}): Promise<void> {
+  const { process, log } = options
+  armCrashPointFromEnvironment(process)
+  let running: AsyncDisposable | undefined
+  let ending = false
+  const end = async (code: number): Promise<void> => {
+    if (ending) return
+    ending = true
+    const hardEnd = setTimeout(() => process.exit(1), DRAIN_MS_MAX)
+    hardEnd.unref()
+    try {
+      await running?.[Symbol.asyncDispose]()
+    } catch (error) {
+      log.error('The drain failed', { failure: error as Error })
+      process.exit(1)
+    }
+    process.exit(code)
+  }
+  process.on('SIGTERM', () => void end(0))
+  process.on('SIGINT', () => void end(0))
+  const bug = (error: unknown): void => {
+    log.error('A bug escaped; the process ends', { failure: error as Error })
+    void end(1)
+  }
+  process.on('uncaughtException', bug)
+  process.on('unhandledRejection', bug)
+  try {
+    running = await options.start()
+  } catch (error) {
+    const told = error instanceof BadConfiguration ? error.message : readable(error)
+    process.stderr.write(`This process cannot start:\n${told}\n`)
+    log.error('The start failed', { failure: error as Error })
+    process.exit(1)
+  }
+}
+
+function readable(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const described = describeError(error)
+  return described.cause === undefined
+    ? described.message
+    : `${described.message} (${described.cause.message})`
+}
+
+/**
+ * HOLDFAST_CRASH_POINT=<name>[:<nth time>] ends the process by SIGKILL when that crash point is
+ * reached, for tests; refused when NODE_ENV is production.
+ */
+function armCrashPointFromEnvironment(process: ProcessPort): void {
+  const setting = process.env['HOLDFAST_CRASH_POINT']
+  if (setting === undefined || setting === '') return
+  if (process.env['NODE_ENV'] === 'production') {
+    throw new BadConfiguration(['HOLDFAST_CRASH_POINT is for tests and refused in production.'])
+  }
+  const [wanted, nth] = setting.split(':')
+  let left = nth === undefined ? 1 : Number(nth)
+  armCrashPoints((name) => {
+    if (name !== wanted) return
+    left -= 1
+    if (left === 0) process.kill(process.pid, 'SIGKILL')
+  })
+}
