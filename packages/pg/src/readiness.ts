@@ -1,0 +1,10 @@
+import type { PrimaryDb } from './db.ts'
+import { sql } from './statement.ts'
+
+const probe = sql<{ standby: boolean }>('pg.probe', 'SELECT pg_is_in_recovery() AS standby')
+
+/** Resolves when the primary answers and takes writes; rejects otherwise. */
+export async function checkPrimary(db: PrimaryDb): Promise<void> {
+  const { rows } = await db.read(probe)
+  if (rows[0]?.standby !== false) throw new Error('The database is a standby.')
+}

@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+import { InvalidInput } from '@holdfast/kernel'
+import type { Tx } from './db.ts'
+import { sql } from './statement.ts'
+
+/** Who asked, what, under which id, and the hash of what was asked (law 2 of the design). */
+export interface RequestKey {
+  /** The caller's own name first, then others whose answers count as its own (the guest it was). */
+  readonly principals: readonly [string, ...string[]]
+  readonly method: string
+  readonly requestId: string
+  /** 32 bytes. */
+  readonly requestHash: Uint8Array
+}
+
+/** How long an answer is remembered, as a Postgres interval. */
+export const REQUEST_KEY_LIFE = '3 days'
+
+const findKey = sql<{ request_hash: Buffer; answer: Buffer }>(
+  'pg.request_key.find',
+  `SELECT request_hash, answer FROM request_key
+   WHERE key = ANY ($1::bytea[]) AND expires_at > now()`,
+)
+
+const insertKey = sql(
+  'pg.request_key.insert',
+  `INSERT INTO request_key (key, method, request_hash, answer, expires_at)
+   VALUES ($1, $2, $3, $4, now() + $5::interval)`,
+)
+
+const purgeKeys = sql(
+  'pg.request_key.purge',
+  `DELETE FROM request_key WHERE key IN (
+     SELECT key FROM request_key WHERE expires_at < now() LIMIT $1)`,
+)
+
+/** SHA-256 of (principal, method, request id), each with its length so that no two pairs collide. */
+export function requestKeyHash(principal: string, method: string, requestId: string): Buffer {
+  const hash = createHash('sha256')
+  for (const part of [principal, method, requestId]) {
+    const bytes = Buffer.from(part, 'utf8')
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(bytes.length)
+    hash.update(length).update(bytes)
+  }
+  return hash.digest()
+}
+
+/**
+ * The answer given to this request before, or undefined for a first time. Fails with InvalidInput
+ * KEY_REUSED when the id was used for other content. Call it after the lock of the entity is taken.
+ */
+export async function findAnswer(tx: Tx, key: RequestKey): Promise<Uint8Array | undefined> {
+  const hashes = key.principals.map((name) => requestKeyHash(name, key.method, key.requestId))
+  const { rows } = await tx.query(findKey, [hashes])
+  const row = rows[0]
+  if (row === undefined) return undefined
+  if (Buffer.compare(row.request_hash, key.requestHash) !== 0) throw keyReused()
+  return row.answer
+}
+
+/** The failure for a request id that was used before with other content. */
+export function keyReused(): InvalidInput {
+  return new InvalidInput(
+    'This request_id was used before with other content; use a new one for a new request.',
+    [{ field: 'request_id', description: 'was used before with other content' }],
+    'KEY_REUSED',
+  )
+}
+
+/**
+ * Remembers the answer beside its effect, for `life` (a Postgres interval). A second first try of the
+ * same id makes the transaction run again as a whole.
+ */
+export async function rememberAnswer(
+  tx: Tx,
+  key: RequestKey,
+  answer: Uint8Array,
+  life: string = REQUEST_KEY_LIFE,
+): Promise<void> {
+  const hash = requestKeyHash(key.principals[0], key.method, key.requestId)
+  await tx.query(insertKey, [hash, key.method, key.requestHash, answer, life])
+}
+
+/** How a remembered answer is written and read; a ts-proto message type fits. */
+export interface AnswerCodec<T> {
+  encode(answer: T): { finish(): Uint8Array }
+  decode(bytes: Uint8Array): T
+}
+
+/**
+ * Runs `effect` at most once per key: a repeat gets the first answer without running it. For verbs on
+ * an existing thing, take its lock in `tx` first.
+ */
+export async function oncePerKey<T>(
+  tx: Tx,
+  key: RequestKey,
+  codec: AnswerCodec<T>,
+  effect: () => Promise<T>,
+): Promise<T> {
+  const before = await findAnswer(tx, key)
+  if (before !== undefined) return codec.decode(before)
+  const answer = await effect()
+  await rememberAnswer(tx, key, codec.encode(answer).finish())
+  return answer
+}
+
+/** Deletes up to `rowsMax` answers past their life; returns how many. Run as the purge role. */
+export async function purgeExpiredKeys(tx: Tx, rowsMax: number): Promise<number> {
+  return (await tx.query(purgeKeys, [rowsMax])).rowCount
+}
