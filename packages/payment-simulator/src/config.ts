@@ -12,7 +12,9 @@ import { z } from 'zod'
 /** Prefix of every variable this process reads. */
 export const ENVIRONMENT_PREFIX = 'HOLDFAST_PAYMENT_SIMULATOR_'
 
-/** Settings of the simulator; tests give them directly, the process reads them from its environment. */
+/**
+ * Settings of the simulator; tests give them directly, the process reads them from its environment.
+ */
 export interface SimulatorConfig {
   readonly host: string
   /** 0 takes any free port. */

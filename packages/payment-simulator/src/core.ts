@@ -86,8 +86,9 @@ export class Core {
   }
 
   /**
-   * Runs a command under its Idempotency-Key: the first answer is kept (errors of ours included) and
-   * repeated for the same key and parameters; other parameters are an error; a key in use is 409.
+   * Runs a command under its Idempotency-Key: the first answer is kept (errors of ours included)
+   * and repeated for the same key and parameters; other parameters are an error; a key in use is
+   * 409.
    */
   async run(key: string, command: Command): Promise<Reaction> {
     if (this.#running.has(key)) {
@@ -298,7 +299,9 @@ export class Core {
   }
 }
 
-/** The sender's loop leaves an event alone that is sent before the answer, unless that try failed. */
+/**
+ * The sender's loop leaves an event alone that is sent before the answer, unless that try failed.
+ */
 const BEFORE_ANSWER_GRACE_MS = 6_000
 
 function webhookDelayMs(script: Script, lateWebhookMs: number): number {

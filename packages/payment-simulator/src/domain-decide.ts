@@ -21,7 +21,9 @@ export interface Decision {
   readonly event: { readonly type: string; readonly changed: Intent | Refund } | null
 }
 
-/** What a decision may use besides its input: the time and fresh ids, given so that it stays pure. */
+/**
+ * What a decision may use besides its input: the time and fresh ids, given so that it stays pure.
+ */
 export interface DecisionContext {
   readonly now: Date
   newId(prefix: string): string
@@ -33,10 +35,14 @@ export interface DecisionContext {
 /** A hold on a buyer's money lapses after this long, as card schemes do it. */
 export const AUTHORIZATION_LIFETIME_MS = 7 * DAY_MS
 
-/** How far off the amount of the script `wrong_amount` is: one minor unit, the hardest to notice. */
+/**
+ * How far off the amount of the script `wrong_amount` is: one minor unit, the hardest to notice.
+ */
 const WRONG_BY_MINOR = 1n
 
-/** Opens an intent. Moves no money, so a caller that lost the answer may simply open another one. */
+/**
+ * Opens an intent. Moves no money, so a caller that lost the answer may simply open another one.
+ */
 export function decideOpen(
   input: { readonly ref: string; readonly currency: string; readonly amountMinor: bigint },
   context: DecisionContext,
@@ -89,7 +95,9 @@ export function decideAction(
   return result === 'fail' ? decline(intent) : authorize(intent, context)
 }
 
-/** Captures the whole authorised amount; another amount is refused, since parts are never captured. */
+/**
+ * Captures the whole authorised amount; another amount is refused, since parts are never captured.
+ */
 export function decideCapture(
   intent: Intent,
   amountMinor: bigint,
@@ -127,7 +135,9 @@ export function decideCancel(intent: Intent, context: DecisionContext): Decision
   return changed(`intent.${state}`, { ...intent, state, actionUrl: null }, [])
 }
 
-/** Sends captured money back. The sum of refunds, pending ones included, never exceeds the capture. */
+/**
+ * Sends captured money back. The sum of refunds, pending ones included, never exceeds the capture.
+ */
 export function decideRefund(
   intent: Intent,
   input: { readonly refundRef: string; readonly amountMinor: bigint },

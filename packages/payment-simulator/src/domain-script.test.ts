@@ -31,7 +31,7 @@ test('a token that was never issued means nothing', () => {
   expect(parseMethod(METHOD_OK)).toEqual({ kind: 'plain' })
 })
 
-test('ordered scripts run in order, as often as ordered, for their reference and operation only', () => {
+test('ordered scripts run in order and as often as ordered, for their own call only', () => {
   const book = new ScriptBook()
   book.add({ ref: 'a', operation: 'confirm', script: NAMED_SCRIPTS.declined, times: 2 })
   book.add({ ref: '*', operation: 'confirm', script: NAMED_SCRIPTS.html_502, times: 1 })

@@ -1,8 +1,8 @@
 import type { Operation } from './domain.ts'
 
 /**
- * What goes wrong in one call, as a cell of a matrix: whether the effect happens, what the caller sees
- * of it, what becomes of the webhook, and whether the amount is the one asked for.
+ * What goes wrong in one call, as a cell of a matrix: whether the effect happens, what the caller
+ * sees of it, what becomes of the webhook, and whether the amount is the one asked for.
  */
 export interface Script {
   readonly effect: 'yes' | 'no'
@@ -73,9 +73,9 @@ const PREFIX = 'pm_sim_'
 const AT_SUFFIX = /_at_(capture|cancel|refund)$/
 
 /**
- * The method token that runs `script` once per intent, at `operation` (default `confirm`): the way to
- * order a failure through the product's own API. `methodToken('timeout_after_charge', 'capture')` is
- * `pm_sim_timeout_after_charge_at_capture`.
+ * The method token that runs `script` once per intent, at `operation` (default `confirm`): the way
+ * to order a failure through the product's own API. `methodToken('timeout_after_charge',
+ * 'capture')` is `pm_sim_timeout_after_charge_at_capture`.
  */
 export function methodToken(
   script: ScriptName,
@@ -115,7 +115,9 @@ export interface ScriptOrder {
 /** Bound on waiting orders: a test that leaks them is told, instead of filling memory. */
 export const SCRIPT_ORDERS_MAX = 10_000
 
-/** Scripts set by the admin endpoint, by (ref, operation), in the order they were set; memory only. */
+/**
+ * Scripts set by the admin endpoint, by (ref, operation), in the order they were set; memory only.
+ */
 export class ScriptBook {
   readonly #orders: ScriptOrder[] = []
 

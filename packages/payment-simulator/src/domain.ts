@@ -57,7 +57,9 @@ export interface Refund {
   readonly createdAt: string
 }
 
-/** A hold on a buyer's money: one per authorisation that succeeded, however often it was asked for. */
+/**
+ * A hold on a buyer's money: one per authorisation that succeeded, however often it was asked for.
+ */
 export interface Charge {
   readonly id: string
   readonly intentId: string
@@ -139,7 +141,9 @@ export type RefusalType =
   | 'rate_limit'
   | 'api_error'
 
-/** A refusal in the API's form; `object` is the thing as it stands, so that the caller can see why. */
+/**
+ * A refusal in the API's form; `object` is the thing as it stands, so that the caller can see why.
+ */
 export function refusal(
   status: number,
   type: RefusalType,

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { OPERATIONS, refusal } from './domain.ts'
 import { NAMED_SCRIPTS, NO_SCRIPT, SCRIPT_ANSWERS, SCRIPT_WEBHOOKS } from './domain-script.ts'
-import { badRequest, type HttpOptions, sendAnswer } from './http.ts'
+import { badRequest, type HttpOptions, sendAnswer } from './http-answer.ts'
 
 const SCRIPT_NAMES = Object.keys(NAMED_SCRIPTS) as [keyof typeof NAMED_SCRIPTS]
 

@@ -5,7 +5,7 @@ import { encode } from './codec.ts'
 import type { Reaction } from './core.ts'
 import { type Answer, refusal } from './domain.ts'
 import type { Script } from './domain-script.ts'
-import { badRequest, type HttpOptions, perform, sendAnswer } from './http.ts'
+import { badRequest, type HttpOptions, perform, sendAnswer } from './http-answer.ts'
 
 /** Bound on one page: 500 rows of about 400 bytes are 200 KB. */
 const PAGE_SIZE_MAX = 500
@@ -79,11 +79,11 @@ export function readRoutes(app: FastifyInstance, options: HttpOptions): void {
   }
 }
 
-function list<T extends object>(
+function list(
   app: FastifyInstance,
   options: HttpOptions,
   path: string,
-  rows: () => readonly T[],
+  rows: () => readonly object[],
 ): void {
   app.get(path, async (request, reply) => {
     const query = PAGE.safeParse(request.query)
@@ -91,7 +91,7 @@ function list<T extends object>(
     const { ref, after, limit } = query.data
     const all = rows()
     const matches = (row: object) => ref === undefined || ('ref' in row && row.ref === ref)
-    const data: (T & { readonly position: number })[] = []
+    const data: object[] = []
     let position = after
     while (position < all.length && data.length < limit) {
       const row = all[position]

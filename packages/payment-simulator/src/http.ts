@@ -1,14 +1,12 @@
 import { timingSafeEqual } from 'node:crypto'
-import { type Clock, isCurrency, unreachable } from '@holdfast/kernel'
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { isCurrency } from '@holdfast/kernel'
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { encode } from './codec.ts'
-import type { Command, Core, Reaction } from './core.ts'
-import { type Answer, refusal } from './domain.ts'
+import type { Command } from './core.ts'
+import { refusal } from './domain.ts'
 import { adminRoutes } from './http-admin.ts'
+import { badRequest, type HttpOptions, perform, sendAnswer } from './http-answer.ts'
 import { readRoutes } from './http-reads.ts'
-import type { Journal } from './journal.ts'
-import type { LedgerState } from './state.ts'
 
 /** Requests are small; anything larger is a mistake. */
 const BODY_BYTES_MAX = 64 * 1_024
@@ -30,17 +28,6 @@ const CONFIRM = z.strictObject({ method: z.string().min(1).max(200) })
 const CAPTURE = z.strictObject({ amountMinor })
 const CANCEL = z.strictObject({})
 const REFUND = z.strictObject({ refundRef: reference, amountMinor })
-
-/** What the HTTP door stands on. */
-export interface HttpOptions {
-  readonly core: Core
-  readonly state: LedgerState
-  readonly journal: Journal
-  readonly clock: Clock
-  readonly apiKey: string
-  readonly hangMs: number
-  readonly answerDelayMs: number
-}
 
 /** The HTTP door, not yet listening. */
 export function createHttp(options: HttpOptions): FastifyInstance {
@@ -132,9 +119,11 @@ function actionPage(app: FastifyInstance, options: HttpOptions): void {
   app.get<{ Params: { id: string } }>('/actions/:id', async (request, reply) => {
     const intent = options.core.intent(request.params.id)
     if (!intent) return sendAnswer(reply, refusal(404, 'not_found', 'There is no such action.'))
+    const path = `/actions/${intent.id}`
     const form = (result: string, label: string) =>
-      `<form method="post" action="/actions/${intent.id}/${result}"><button>${label}</button></form>`
-    const page = `<!doctype html><title>Payment simulator</title><p>Is it you who pays?</p>${form('succeed', 'Yes')}${form('fail', 'No')}`
+      `<form method="post" action="${path}/${result}"><button>${label}</button></form>`
+    const title = '<!doctype html><title>Payment simulator</title><p>Is it you who pays?</p>'
+    const page = `${title}${form('succeed', 'Yes')}${form('fail', 'No')}`
     return reply.type('text/html; charset=utf-8').send(page)
   })
   // A browser's form posts this type; it carries no fields here.
@@ -153,51 +142,6 @@ function actionPage(app: FastifyInstance, options: HttpOptions): void {
       return sendAnswer(reply, await options.core.completeAction(id, result))
     },
   )
-}
-
-/** Sends an answer as JSON. */
-export function sendAnswer(reply: FastifyReply, answer: Answer): FastifyReply {
-  return reply.code(answer.status).type('application/json; charset=utf-8').send(encode(answer.body))
-}
-
-/** A refusal that names the fields at fault. */
-export function badRequest(error: z.ZodError): Answer {
-  const first = error.issues[0]
-  const field = first?.path.join('.') ?? ''
-  return refusal(400, 'invalid_request', first?.message ?? 'The request is wrong.', { code: field })
-}
-
-/** Answers, or does what the script says instead of answering. */
-export async function perform(
-  reaction: Reaction,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  options: Pick<HttpOptions, 'clock' | 'hangMs'>,
-): Promise<FastifyReply> {
-  const { socket } = request.raw
-  switch (reaction.kind) {
-    case 'answer':
-      if (reaction.replayed) reply.header('idempotent-replayed', 'true')
-      return reply.code(reaction.status).type('application/json; charset=utf-8').send(reaction.body)
-    case 'html-502':
-      return reply
-        .code(502)
-        .type('text/html')
-        .send('<html><head><title>502 Bad Gateway</title></head><body>502</body></html>')
-    case 'reset':
-      reply.hijack()
-      socket.resetAndDestroy()
-      return reply
-    case 'hang': {
-      reply.hijack()
-      const gone = new AbortController()
-      socket.once('close', () => gone.abort())
-      void options.clock.sleep(options.hangMs, gone.signal).then(() => socket.destroy())
-      return reply
-    }
-    default:
-      return unreachable(reaction)
-  }
 }
 
 function isKeyHolder(request: FastifyRequest, apiKey: string): boolean {

@@ -18,7 +18,9 @@ const delivered = (eventId: string): Change => ({ kind: 'delivered', eventId })
 
 async function readAll(): Promise<JournalLine[]> {
   const lines: JournalLine[] = []
-  const journal = await Journal.open(path, (line) => lines.push(line))
+  const journal = await Journal.open(path, (line) => {
+    lines.push(line)
+  })
   await journal.close()
   return lines
 }
@@ -49,7 +51,7 @@ test('a damaged or missing line in the middle stops the start', async () => {
   await writeFile(path, '{"seq":1,"at":"x","changes":[]}\n{"seq":3,"at":"x","changes":[]}\n')
   await expect(readAll()).rejects.toThrow('line 2 is missing')
   await writeFile(path, 'nonsense\n')
-  await expect(readAll()).rejects.toThrow()
+  await expect(readAll()).rejects.toThrow('is not valid JSON')
 })
 
 test('amounts above 2^53 survive the file', async () => {

@@ -4,7 +4,9 @@ import { BrokenAssumption } from '@holdfast/kernel'
 import { decode, encode } from './codec.ts'
 import type { Change } from './domain.ts'
 
-/** One line of the ledger file: all changes of one request, so that they are there together or not. */
+/**
+ * One line of the ledger file: all changes of one request, so that they are there together or not.
+ */
 export interface JournalLine {
   readonly seq: number
   readonly at: string
@@ -17,8 +19,8 @@ const NEWLINE = 0x0a
 
 /**
  * An append-only JSON-lines file. `append` resolves once the line is on disk (fdatasync), and lines
- * that arrive during one sync share the next. A failed write ends the journal for good: after a failed
- * sync nobody knows what the disk holds, so only a restart, which reads it, may go on.
+ * that arrive during one sync share the next. A failed write ends the journal for good: after a
+ * failed sync nobody knows what the disk holds, so only a restart, which reads it, may go on.
  */
 export class Journal {
   readonly #file: FileHandle
@@ -37,8 +39,8 @@ export class Journal {
   }
 
   /**
-   * Opens or creates the file and hands each whole line to `onLine` in order. A last line without its
-   * newline was never answered for, so it is cut off; any other unreadable line is an error.
+   * Opens or creates the file and hands each whole line to `onLine` in order. A last line without
+   * its newline was never answered for, so it is cut off; any other unreadable line is an error.
    */
   static async open(path: string, onLine: (line: JournalLine) => void): Promise<Journal> {
     const file = await open(path, 'a+', 0o600)

@@ -1,6 +1,8 @@
 import { createHmac } from 'node:crypto'
 
-/** Header that proves a webhook's origin: `t=<unix seconds>,v1=<hex HMAC-SHA-256 of "<t>.<body>">`. */
+/**
+ * Header that proves a webhook's origin: `t=<unix seconds>,v1=<hex HMAC-SHA-256 of "<t>.<body>">`.
+ */
 export const SIGNATURE_HEADER = 'simulator-signature'
 
 /** The header's value for a body sent at `sentAt`. Pure. */

@@ -21,8 +21,8 @@ export interface PaymentSimulator extends AsyncDisposable {
 }
 
 /**
- * Starts the provider: rebuilds its state from the ledger file, listens, and sends what webhooks are
- * owed. Fails when the folder cannot be written, the ledger is damaged, or the port is taken.
+ * Starts the provider: rebuilds its state from the ledger file, listens, and sends what webhooks
+ * are owed. Fails when the folder cannot be written, the ledger is damaged, or the port is taken.
  */
 export async function createPaymentSimulator(
   config: SimulatorConfig,

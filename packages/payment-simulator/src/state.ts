@@ -17,7 +17,10 @@ export interface OwedEvent {
   readonly delivery: Delivery
 }
 
-/** Everything the ledger file says, in memory; rebuilt from the file at start and changed by `apply`. */
+/**
+ * Everything the ledger file says, in memory; rebuilt from the file at start and changed by
+ * `apply`.
+ */
 export interface LedgerState {
   readonly intents: Map<string, Intent>
   readonly intentIdsByRef: Map<string, string[]>
@@ -52,7 +55,10 @@ export function firedKey(intentId: string, operation: Operation): string {
   return `${intentId}:${operation}`
 }
 
-/** Applies one change in place. Applying the same line twice is harmless only for maps, so nobody does. */
+/**
+ * Applies one change in place. Applying the same line twice is harmless only for maps, so nobody
+ * does.
+ */
 export function apply(state: LedgerState, change: Change): void {
   switch (change.kind) {
     case 'intent':

@@ -10,7 +10,9 @@ import type { OwedEvent } from './state.ts'
 const RECEIVER_LIMIT_MS = 5_000
 /** Longest pause between two tries for one event. */
 const RETRY_MS_MAX = 60_000
-/** Tries before an event is given up; with the pauses above about 50 minutes. Events stay listed. */
+/**
+ * Tries before an event is given up; with the pauses above about 50 minutes. Events stay listed.
+ */
 const TRIES_MAX = 60
 /** How often waiting events are looked at when nothing wakes the loop. */
 const LOOK_EVERY_MS = 200
@@ -23,8 +25,8 @@ interface Try {
 }
 
 /**
- * Sends undelivered events until the receiver answers 2xx. The backoff is kept in memory, so a restart
- * tries all of them again at once; receivers must bear repeats anyway.
+ * Sends undelivered events until the receiver answers 2xx. The backoff is kept in memory, so a
+ * restart tries all of them again at once; receivers must bear repeats anyway.
  */
 export class WebhookSender implements AsyncDisposable {
   readonly #options: WebhookSenderOptions
@@ -125,7 +127,9 @@ export interface WebhookSenderOptions {
   readonly retryMs: number
   readonly clock: Clock
   readonly log: Logger
-  /** Events that wait; resolves once they are durable, so that none is told that may yet be lost. */
+  /**
+   * Events that wait; resolves once they are durable, so that none is told that may yet be lost.
+   */
   undelivered(): Promise<readonly OwedEvent[]>
   onDelivered(eventId: string): Promise<void>
   onGivenUp(eventId: string): Promise<void>

@@ -4,7 +4,7 @@ import { eventually, SimulatorProcess, startReceiver } from './harness.ts'
 
 const opened: AsyncDisposable[] = []
 afterEach(async () => {
-  for (const resource of opened.splice(0).reverse()) await resource[Symbol.asyncDispose]()
+  for (const resource of opened.splice(0).toReversed()) await resource[Symbol.asyncDispose]()
 })
 
 async function start(settings: Record<string, string> = {}): Promise<SimulatorProcess> {
@@ -78,7 +78,7 @@ test('SIGTERM ends the process with code 0, although a call hangs', async () => 
     () => 'cut',
   )
   await eventually(async () => {
-    const orders = await simulator.get<{ data: unknown[] }>('/admin/scripts')
+    const orders = await simulator.get('/admin/scripts')
     return orders.body.data.length === 0 ? true : undefined
   })
   expect(await simulator.end('SIGTERM')).toBe(0)

@@ -42,7 +42,9 @@ export async function startReceiver(): Promise<Receiver> {
   const received: ReceivedWebhook[] = []
   const server: Server = createServer((request, response) => {
     const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('data', (chunk: Buffer) => {
+      chunks.push(chunk)
+    })
     request.on('end', () => {
       const signature = String(request.headers['simulator-signature'])
       received.push({ body: Buffer.concat(chunks).toString(), signature })
@@ -130,13 +132,13 @@ export class SimulatorProcess implements AsyncDisposable {
     if (!child || child.exitCode !== null) return child?.exitCode ?? null
     const ended = once(child, 'exit')
     child.kill(signal)
-    const [code] = await ended
-    return code as number | null
+    await ended
+    return child.exitCode
   }
 
-  async get<T = Json>(path: string): Promise<{ status: number; body: T }> {
+  async get(path: string): Promise<{ status: number; body: Json }> {
     const response = await fetch(`${this.url}${path}`, { headers: this.#headers() })
-    return { status: response.status, body: (await response.json()) as T }
+    return { status: response.status, body: (await response.json()) as Json }
   }
 
   async post(
@@ -169,7 +171,7 @@ export class SimulatorProcess implements AsyncDisposable {
 
   /** The rows of a list for one reference. */
   async rows(list: 'charges' | 'transactions', ref: string): Promise<Json[]> {
-    const page = await this.get<{ data: Json[] }>(`/v1/${list}?limit=500&ref=${ref}`)
+    const page = await this.get(`/v1/${list}?limit=500&ref=${ref}`)
     return page.body.data
   }
 
@@ -185,6 +187,8 @@ export class SimulatorProcess implements AsyncDisposable {
 
 /** What these tests look at of any answer. */
 export interface Json {
+  /** Rows of a list. */
+  readonly data: Json[] & { readonly object: Json }
   readonly id: string
   readonly state: string
   readonly kind: string

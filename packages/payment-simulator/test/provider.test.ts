@@ -42,7 +42,7 @@ test('I6: 50 confirms under one key at once charge once', async () => {
   expect(await simulator.rows('charges', 'same-key')).toHaveLength(1)
 })
 
-test('50 confirms under 50 keys at once charge once, since an intent is confirmed once', async () => {
+test('50 confirms under 50 keys charge once, since an intent is confirmed once', async () => {
   const id = await simulator.open('other-keys')
   await Promise.all(Array.from({ length: 50 }, (_, n) => confirm(id, METHOD_OK, `other-keys:${n}`)))
   expect(await simulator.rows('charges', 'other-keys')).toHaveLength(1)
@@ -56,7 +56,7 @@ test('a key used with other parameters is refused without an effect', async () =
   expect(((await other.json()) as Json).error.type).toBe('idempotency_mismatch')
 })
 
-test('calls without the API key, without an idempotency key, or with bad input do nothing', async () => {
+test('calls without a key of either kind, or with bad input, do nothing', async () => {
   const bare = await fetch(`${simulator.url}/v1/charges`)
   expect(bare.status).toBe(401)
   const body = { ref: 'bad', currency: 'EUR', amountMinor: '1' }
@@ -71,25 +71,25 @@ test('calls without the API key, without an idempotency key, or with bad input d
   for (const [n, input] of wrong.entries()) {
     expect((await simulator.post('/v1/intents', input, { key: `bad:${n}` })).status).toBe(400)
   }
-  expect((await simulator.get<{ data: Json[] }>('/v1/intents?ref=bad')).body.data).toEqual([])
+  expect((await simulator.get('/v1/intents?ref=bad')).body.data).toEqual([])
 })
 
 test('an intent is found by the reference of its caller at once', async () => {
   const id = await simulator.open('findable')
   const since = '2026-01-01T00:00:00Z'
   const path = `/v1/intents?ref=findable&since=${since}`
-  const found = (await simulator.get<{ data: Json[] }>(path)).body.data
+  const found = (await simulator.get(path)).body.data
   expect(found.map((intent) => intent.id)).toEqual([id])
 })
 
-test('refunds in parts end at the captured amount, and a refund is found by its reference', async () => {
+test('refunds in parts end at the captured amount, and are found by reference', async () => {
   const id = await captured('refunds')
   const refund = (refundRef: string, amountMinor: string) =>
     simulator.post(`/v1/intents/${id}/refunds`, { refundRef, amountMinor }, { key: refundRef })
   expect((await refund('refunds-1', '1000')).status).toBe(200)
   expect((await refund('refunds-2', '501')).status).toBe(400)
   expect((await refund('refunds-3', '500')).status).toBe(200)
-  const found = await simulator.get<{ data: Json[] }>('/v1/refunds?refundRef=refunds-1')
+  const found = await simulator.get('/v1/refunds?refundRef=refunds-1')
   expect(found.body.data[0]?.amountMinor).toBe('1000')
   const moved = await simulator.rows('transactions', 'refunds')
   expect(moved.map((row) => row.amountMinor)).toEqual(['1500', '-1000', '-500'])
