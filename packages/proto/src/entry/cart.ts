@@ -1,0 +1,1 @@
+export * from '../gen/holdfast/cart/v1/cart_service.ts'

@@ -1,0 +1,6 @@
+export { Any } from '../gen/google/protobuf/any.ts'
+export { Duration } from '../gen/google/protobuf/duration.ts'
+export { Timestamp } from '../gen/google/protobuf/timestamp.ts'
+export * from '../gen/google/rpc/code.ts'
+export * from '../gen/google/rpc/error_details.ts'
+export * from '../gen/google/rpc/status.ts'

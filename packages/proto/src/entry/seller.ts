@@ -1,0 +1,2 @@
+export * from '../gen/holdfast/seller/v1/seller_service.ts'
+export * from '../gen/holdfast/seller/v1/seller_events.ts'

@@ -1,0 +1,5 @@
+export * from '../gen/holdfast/type/v1/actor.ts'
+export * from '../gen/holdfast/type/v1/address.ts'
+export * from '../gen/holdfast/type/v1/error_reason.ts'
+export * from '../gen/holdfast/type/v1/money.ts'
+export * from '../gen/holdfast/type/v1/tax.ts'
