@@ -62,7 +62,9 @@ async function requireHash(release: Release, archive: string): Promise<void> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(archive), hash)
   if (hash.digest('hex') === wanted) return
-  throw new SetupError(`${release.url} does not have the SHA-256 that was expected; it is not used.`)
+  throw new SetupError(
+    `${release.url} does not have the SHA-256 that was expected; it is not used.`,
+  )
 }
 
 async function listedHash({ url, sumsUrl }: Release): Promise<string> {

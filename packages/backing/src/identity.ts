@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
 /**
- * When a process was started, in a form that another process with the same id cannot have; undefined
- * when there is no such process (or only its unreaped remains).
+ * When a process was started, in a form that another process with the same id cannot have;
+ * undefined when there is no such process (or only its unreaped remains).
  */
 export function processIdentity(pid: number): string | undefined {
   return process.platform === 'linux' ? identityFromProc(pid) : identityFromPs(pid)
@@ -24,7 +24,7 @@ function identityFromProc(pid: number): string | undefined {
   }
 }
 
-/** Identity from /proc/<pid>/stat: the boot and the start in clock ticks; undefined for a zombie. */
+/** From /proc/<pid>/stat: the boot and the start in clock ticks; undefined for a zombie. */
 export function parseProcStat(stat: string, boot: string): string | undefined {
   // The second field is the program's name in brackets and may hold blanks and brackets itself.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { MINUTE_MS } from '@holdfast/kernel'
+import { flags } from './flags.ts'
 import { processIdentity } from './identity.ts'
 import { OPEN_FOLDER, type PostgresProgram } from './postgres-locate.ts'
 import { type Report, withProgress } from './progress.ts'
@@ -50,7 +51,7 @@ export async function preparePostgresFolder(options: Preparing): Promise<Postgre
   return { data, passwordFile, clearStaleLock: () => clearStaleLock(data) }
 }
 
-/** `<dataFolder>/postgres`, or a folder outside when the user that runs Postgres cannot get there. */
+/** `<dataFolder>/postgres`, or a folder outside when Postgres's user cannot get there. */
 async function reachableFolder({ user, dataFolder, report }: Preparing): Promise<string> {
   const folder = path.join(dataFolder, 'postgres')
   await mkdir(folder, { recursive: true })
@@ -104,11 +105,19 @@ function initdbArguments(options: {
   readonly durable: boolean
 }): string[] {
   return [
-    ...['--pgdata', options.data, '--username', 'postgres', '--pwfile', options.passwordFile],
-    ...['--auth', 'scram-sha-256', '--encoding', 'UTF8', '--no-instructions'],
-    // The built-in locale sorts alike on every machine.
-    ...['--locale', 'C', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8'],
+    '--no-instructions',
     ...(options.durable ? [] : ['--no-sync']),
+    ...flags({
+      '--pgdata': options.data,
+      '--username': 'postgres',
+      '--pwfile': options.passwordFile,
+      '--auth': 'scram-sha-256',
+      '--encoding': 'UTF8',
+      // The built-in locale sorts alike on every machine.
+      '--locale': 'C',
+      '--locale-provider': 'builtin',
+      '--builtin-locale': 'C.UTF-8',
+    }),
   ]
 }
 

@@ -18,7 +18,7 @@ export interface PostgresProgram {
   readonly version: string
 }
 
-/** Where root keeps what its unprivileged user must reach when the project's folder is closed to it. */
+/** Where root keeps what Postgres's user must reach when the project's folder is closed to it. */
 export const OPEN_FOLDER = '/var/lib/holdfast'
 
 const VERSION_TIMEOUT_MS = 10_000

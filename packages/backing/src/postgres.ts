@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { flags } from './flags.ts'
 import { givenPostgres, POSTGRES_URL_VARIABLE } from './postgres-given.ts'
 import { preparePostgresFolder } from './postgres-folder.ts'
 import { locatePostgres } from './postgres-locate.ts'
@@ -74,7 +75,7 @@ function settings({ port, durable }: { port: number; durable: boolean }): string
     log_line_prefix: '%m [%p] %q%u@%d ',
     ...(durable ? {} : NOT_DURABLE),
   }
-  return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  return flags({ '-c': Object.entries(values).map(([name, value]) => `${name}=${value}`) })
 }
 
 const NOT_DURABLE = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }

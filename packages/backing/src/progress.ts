@@ -7,7 +7,7 @@ export type Report = (line: string) => void
 /** A line every five seconds: rare enough to read, often enough to see that it lives. */
 const PROGRESS_EVERY_MS = 5 * SECOND_MS
 
-/** Runs `work`; while it lasts, reports `what` with the seconds passed, first after five seconds. */
+/** Runs `work` and reports `what` with the time passed, every five seconds while it lasts. */
 export async function withProgress<T>(
   { what, report }: { readonly what: string; readonly report: Report },
   work: () => Promise<T>,

@@ -1,4 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { Socket } from 'node:net'
 
 /**
  * Keeps a list of processes on its standard input and ends them when that closes, which happens
@@ -59,7 +60,7 @@ function startReaper(): ChildProcess {
   child.on('error', () => undefined)
   child.stdin.on('error', () => undefined)
   child.unref()
-  const { stdin } = child
-  if ('unref' in stdin && typeof stdin.unref === 'function') stdin.unref()
+  // A pipe to a child is a socket underneath; it must not keep this process alive.
+  if (child.stdin instanceof Socket) child.stdin.unref()
   return child
 }

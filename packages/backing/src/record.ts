@@ -70,7 +70,8 @@ export async function endRecorded({ file, report }: { file: string; report: Repo
   const [survivor] = await waitForEnd(leftovers, SECOND_MS)
   if (survivor !== undefined) {
     throw new SetupError(
-      `Process ${survivor.pid} (${survivor.name}) of an earlier start cannot be ended; end it by hand.`,
+      `Process ${survivor.pid} (${survivor.name}) of an earlier start cannot be ended; ` +
+        'end it by hand.',
     )
   }
   rmSync(file, { force: true })

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { MINUTE_MS } from '@holdfast/kernel'
 import type { Environment } from '@holdfast/runtime'
 import { choose } from './choice.ts'
+import { flags } from './flags.ts'
 import { findOnPath, fromPath, type LocatedProgram, sayTooOld, which } from './locate.ts'
 import { LOOPBACK, parseAddress } from './ports.ts'
 import { probeRedis } from './probe.ts'
@@ -57,12 +58,17 @@ export async function startRedis(options: BackingOptions): Promise<RedisServer> 
 }
 
 function redisArguments({ port, folder }: { port: number; folder: string }): string[] {
-  return [
-    ...['--bind', LOOPBACK, '--port', String(port), '--dir', folder, '--daemonize', 'no'],
-    ...['--save', '', '--appendonly', 'no'],
-    ...['--maxmemory', MEMORY_MAX, '--maxmemory-policy', 'allkeys-lru'],
-    ...['--tcp-keepalive', '10', '--timeout', '0'],
-  ]
+  return flags({
+    '--bind': LOOPBACK,
+    '--port': String(port),
+    '--dir': folder,
+    '--daemonize': 'no',
+    '--save': '',
+    '--appendonly': 'no',
+    '--maxmemory': MEMORY_MAX,
+    '--maxmemory-policy': 'allkeys-lru',
+    '--tcp-keepalive': '10',
+  })
 }
 
 async function givenRedis(url: string): Promise<RedisServer> {
@@ -92,7 +98,8 @@ async function locateRedis(options: BackingOptions): Promise<LocatedProgram> {
 }
 
 const ADVICE =
-  'Install Redis 6.2 or newer (apt-get install redis-server, or brew install redis) and start again.'
+  'Install Redis 6.2 or newer (apt-get install redis-server, or brew install redis) ' +
+  'and start again.'
 
 /**
  * Debian's redis-tools holds the whole server; unlike redis-server it does not start one of its own

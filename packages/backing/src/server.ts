@@ -103,7 +103,11 @@ export async function startServer(
 
 function asBackingServer(
   supervised: SupervisedProcess,
-  { name, options, program }: { name: BackingName; options: BackingOptions } & Pick<ServerStart, 'program'>,
+  {
+    name,
+    options,
+    program,
+  }: { name: BackingName; options: BackingOptions } & Pick<ServerStart, 'program'>,
 ): BackingServer {
   return {
     name,

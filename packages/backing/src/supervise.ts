@@ -56,7 +56,7 @@ export interface SupervisedProcess {
   stop(): Promise<void>
 }
 
-/** From the stop signal to SIGKILL: past the 9 s in which services drain, within the promised 10 s. */
+/** From stop signal to SIGKILL: past the 9 s in which services drain, within the 10 s promised. */
 const STOP_GRACE_MS = 9_300
 
 /** First pause before a restart; doubles with each death in a row up to the cap. */
@@ -167,7 +167,9 @@ class Supervisor implements SupervisedProcess {
       const attempt = await this.#tryStart()
       if (typeof attempt !== 'string') {
         const took = elapsed(systemClock.monotonicMs() - startedMs)
-        this.#options.report(`${this.name} serves again after ${took} (process ${attempt.child.pid})`)
+        this.#options.report(
+          `${this.name} serves again after ${took} (process ${attempt.child.pid})`,
+        )
         if (attempt.child.pid !== undefined) this.#options.onRestart?.(attempt.child.pid)
         return attempt
       }
@@ -263,7 +265,7 @@ async function look(readiness: Readiness, gone: AbortSignal): Promise<boolean> {
 
 function describeExit({ code, signal, failure }: Exit): string {
   if (failure !== undefined) return describeFailure(failure)
-  return signal === null ? `exit code ${code}` : signal
+  return signal ?? `exit code ${code}`
 }
 
 function openLog(logFile: string): number {

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
+import { flags } from './flags.ts'
 import { locateGoTool } from './locate.ts'
 import { LOOPBACK, parseAddress, requireFreePorts } from './ports.ts'
 import { probeTemporal } from './probe.ts'
@@ -80,21 +81,27 @@ function temporalArguments(options: {
   readonly file: string
 }): string[] {
   const { port, webUiPort, file } = options
-  const webUi = webUiPort === undefined ? ['--headless'] : ['--ui-port', String(webUiPort)]
   return [
-    ...['server', 'start-dev', '--disable-config-env', '--disable-config-file'],
-    ...['--ip', LOOPBACK, '--port', String(port), ...webUi, '--ui-disable-news-fetch'],
-    ...['--log-level', 'warn', '--db-filename', file],
-    ...['--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=normal'],
-    ...Object.entries(SEARCH_ATTRIBUTES).flatMap(([name, type]) => [
-      '--search-attribute',
-      `${name}=${type}`,
-    ]),
-    ...Object.entries(DYNAMIC_CONFIG).flatMap(([name, value]) => [
-      '--dynamic-config-value',
-      `${name}=${value}`,
-    ]),
+    'server',
+    'start-dev',
+    '--disable-config-env',
+    '--disable-config-file',
+    '--ui-disable-news-fetch',
+    ...(webUiPort === undefined ? ['--headless'] : ['--ui-port', String(webUiPort)]),
+    ...flags({
+      '--ip': LOOPBACK,
+      '--port': String(port),
+      '--log-level': 'warn',
+      '--db-filename': file,
+      '--sqlite-pragma': ['journal_mode=wal', 'synchronous=normal'],
+      '--search-attribute': pairs(SEARCH_ATTRIBUTES),
+      '--dynamic-config-value': pairs(DYNAMIC_CONFIG),
+    }),
   ]
+}
+
+function pairs(values: Readonly<Record<string, string>>): string[] {
+  return Object.entries(values).map(([name, value]) => `${name}=${value}`)
 }
 
 async function givenTemporal(address: string): Promise<TemporalServer> {

@@ -158,7 +158,11 @@ export function moduleVersion(goMod: string, module: string): string | undefined
 
 /** The version of the tool that `deploy/tools/go.mod` asks for, such as `1.8.2`. */
 export function wantedVersion(tool: GoTool): string {
-  const version = moduleVersion(readFileSync(path.join(TOOLS_FOLDER, 'go.mod'), 'utf8'), tool.module)
-  if (version === undefined) throw new SetupError(`deploy/tools/go.mod does not name ${tool.module}.`)
+  const version = moduleVersion(
+    readFileSync(path.join(TOOLS_FOLDER, 'go.mod'), 'utf8'),
+    tool.module,
+  )
+  if (version === undefined)
+    throw new SetupError(`deploy/tools/go.mod does not name ${tool.module}.`)
   return version
 }

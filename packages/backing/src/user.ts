@@ -30,7 +30,9 @@ export async function unprivilegedUser(): Promise<User | undefined> {
     const user = users.get(name)
     if (user !== undefined) return user
   }
-  throw new SetupError('Postgres refuses to run as root, and there is no user "postgres" to run as.')
+  throw new SetupError(
+    'Postgres refuses to run as root, and there is no user "postgres" to run as.',
+  )
 }
 
 /** The accounts in the text of /etc/passwd by name; malformed lines are left out. */
