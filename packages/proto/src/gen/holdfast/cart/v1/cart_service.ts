@@ -3,6 +3,7 @@
 //   protoc-gen-ts_proto  v2.18.0
 //   protoc               unknown
 // source: holdfast/cart/v1/cart_service.proto
+// Decoding is strict: packages/proto/strict-decoding.ts edited this file.
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -484,7 +485,7 @@ export const Cart: MessageFns<Cart> = {
               break;
             }
 
-            message.cartId = reader.string();
+            message.cartId = reader.string(true);
             continue;
           }
           case 2: {
@@ -492,7 +493,7 @@ export const Cart: MessageFns<Cart> = {
               break;
             }
 
-            message.buyerId = reader.string();
+            message.buyerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -524,7 +525,7 @@ export const Cart: MessageFns<Cart> = {
               break;
             }
 
-            message.claimOrderId = reader.string();
+            message.claimOrderId = reader.string(true);
             continue;
           }
           case 7: {
@@ -540,7 +541,7 @@ export const Cart: MessageFns<Cart> = {
               break;
             }
 
-            message.mergedIntoCartId = reader.string();
+            message.mergedIntoCartId = reader.string(true);
             continue;
           }
           case 9: {
@@ -548,7 +549,7 @@ export const Cart: MessageFns<Cart> = {
               break;
             }
 
-            message.currencyCode = reader.string();
+            message.currencyCode = reader.string(true);
             continue;
           }
           case 10: {
@@ -576,10 +577,13 @@ export const Cart: MessageFns<Cart> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -771,7 +775,7 @@ export const CartLine: MessageFns<CartLine> = {
               break;
             }
 
-            message.offerId = reader.string();
+            message.offerId = reader.string(true);
             continue;
           }
           case 2: {
@@ -779,7 +783,7 @@ export const CartLine: MessageFns<CartLine> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -831,10 +835,13 @@ export const CartLine: MessageFns<CartLine> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -974,7 +981,7 @@ export const LiveOffer: MessageFns<LiveOffer> = {
               break;
             }
 
-            message.title = reader.string();
+            message.title = reader.string(true);
             continue;
           }
           case 2: {
@@ -1010,10 +1017,13 @@ export const LiveOffer: MessageFns<LiveOffer> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1111,7 +1121,7 @@ export const CartMerge: MessageFns<CartMerge> = {
               break;
             }
 
-            message.mergedCartId = reader.string();
+            message.mergedCartId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1131,10 +1141,13 @@ export const CartMerge: MessageFns<CartMerge> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1224,7 +1237,7 @@ export const CappedLine: MessageFns<CappedLine> = {
               break;
             }
 
-            message.offerId = reader.string();
+            message.offerId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1244,10 +1257,13 @@ export const CappedLine: MessageFns<CappedLine> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1331,14 +1347,17 @@ export const GetCartRequest: MessageFns<GetCartRequest> = {
               break;
             }
 
-            message.cartId = reader.string();
+            message.cartId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1452,10 +1471,13 @@ export const GetCartResponse: MessageFns<GetCartResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1550,7 +1572,7 @@ export const AddLineRequest: MessageFns<AddLineRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1558,7 +1580,7 @@ export const AddLineRequest: MessageFns<AddLineRequest> = {
               break;
             }
 
-            message.offerId = reader.string();
+            message.offerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -1578,10 +1600,13 @@ export const AddLineRequest: MessageFns<AddLineRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1687,10 +1712,13 @@ export const AddLineResponse: MessageFns<AddLineResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1772,7 +1800,7 @@ export const SetLineQuantityRequest: MessageFns<SetLineQuantityRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1780,7 +1808,7 @@ export const SetLineQuantityRequest: MessageFns<SetLineQuantityRequest> = {
               break;
             }
 
-            message.cartId = reader.string();
+            message.cartId = reader.string(true);
             continue;
           }
           case 3: {
@@ -1788,7 +1816,7 @@ export const SetLineQuantityRequest: MessageFns<SetLineQuantityRequest> = {
               break;
             }
 
-            message.offerId = reader.string();
+            message.offerId = reader.string(true);
             continue;
           }
           case 4: {
@@ -1808,10 +1836,13 @@ export const SetLineQuantityRequest: MessageFns<SetLineQuantityRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1926,10 +1957,13 @@ export const SetLineQuantityResponse: MessageFns<SetLineQuantityResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2008,7 +2042,7 @@ export const RemoveLineRequest: MessageFns<RemoveLineRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2016,7 +2050,7 @@ export const RemoveLineRequest: MessageFns<RemoveLineRequest> = {
               break;
             }
 
-            message.cartId = reader.string();
+            message.cartId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2024,7 +2058,7 @@ export const RemoveLineRequest: MessageFns<RemoveLineRequest> = {
               break;
             }
 
-            message.offerId = reader.string();
+            message.offerId = reader.string(true);
             continue;
           }
           case 4: {
@@ -2036,10 +2070,13 @@ export const RemoveLineRequest: MessageFns<RemoveLineRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2149,10 +2186,13 @@ export const RemoveLineResponse: MessageFns<RemoveLineResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2234,7 +2274,7 @@ export const ClaimForCheckoutRequest: MessageFns<ClaimForCheckoutRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2242,7 +2282,7 @@ export const ClaimForCheckoutRequest: MessageFns<ClaimForCheckoutRequest> = {
               break;
             }
 
-            message.cartId = reader.string();
+            message.cartId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2250,7 +2290,7 @@ export const ClaimForCheckoutRequest: MessageFns<ClaimForCheckoutRequest> = {
               break;
             }
 
-            message.buyerId = reader.string();
+            message.buyerId = reader.string(true);
             continue;
           }
           case 4: {
@@ -2258,7 +2298,7 @@ export const ClaimForCheckoutRequest: MessageFns<ClaimForCheckoutRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 5: {
@@ -2270,10 +2310,13 @@ export const ClaimForCheckoutRequest: MessageFns<ClaimForCheckoutRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2381,10 +2424,13 @@ export const ClaimForCheckoutResponse: MessageFns<ClaimForCheckoutResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2450,7 +2496,7 @@ export const ReleaseClaimRequest: MessageFns<ReleaseClaimRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2458,7 +2504,7 @@ export const ReleaseClaimRequest: MessageFns<ReleaseClaimRequest> = {
               break;
             }
 
-            message.cartId = reader.string();
+            message.cartId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2466,14 +2512,17 @@ export const ReleaseClaimRequest: MessageFns<ReleaseClaimRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2561,10 +2610,13 @@ export const ReleaseClaimResponse: MessageFns<ReleaseClaimResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2630,7 +2682,7 @@ export const CompleteClaimRequest: MessageFns<CompleteClaimRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2638,7 +2690,7 @@ export const CompleteClaimRequest: MessageFns<CompleteClaimRequest> = {
               break;
             }
 
-            message.cartId = reader.string();
+            message.cartId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2646,14 +2698,17 @@ export const CompleteClaimRequest: MessageFns<CompleteClaimRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2741,10 +2796,13 @@ export const CompleteClaimResponse: MessageFns<CompleteClaimResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {

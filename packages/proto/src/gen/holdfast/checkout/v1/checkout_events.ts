@@ -3,6 +3,7 @@
 //   protoc-gen-ts_proto  v2.18.0
 //   protoc               unknown
 // source: holdfast/checkout/v1/checkout_events.proto
+// Decoding is strict: packages/proto/strict-decoding.ts edited this file.
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -122,7 +123,7 @@ export const OrderChanged: MessageFns<OrderChanged> = {
               break;
             }
 
-            message.eventId = reader.string();
+            message.eventId = reader.string(true);
             continue;
           }
           case 2: {
@@ -138,7 +139,7 @@ export const OrderChanged: MessageFns<OrderChanged> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 4: {
@@ -146,7 +147,7 @@ export const OrderChanged: MessageFns<OrderChanged> = {
               break;
             }
 
-            message.buyerId = reader.string();
+            message.buyerId = reader.string(true);
             continue;
           }
           case 5: {
@@ -154,7 +155,7 @@ export const OrderChanged: MessageFns<OrderChanged> = {
               break;
             }
 
-            message.sellerIds.push(reader.string());
+            message.sellerIds.push(reader.string(true));
             continue;
           }
           case 6: {
@@ -182,10 +183,13 @@ export const OrderChanged: MessageFns<OrderChanged> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -327,7 +331,7 @@ export const SubOrderChanged: MessageFns<SubOrderChanged> = {
               break;
             }
 
-            message.eventId = reader.string();
+            message.eventId = reader.string(true);
             continue;
           }
           case 2: {
@@ -343,7 +347,7 @@ export const SubOrderChanged: MessageFns<SubOrderChanged> = {
               break;
             }
 
-            message.subOrderId = reader.string();
+            message.subOrderId = reader.string(true);
             continue;
           }
           case 4: {
@@ -351,7 +355,7 @@ export const SubOrderChanged: MessageFns<SubOrderChanged> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 5: {
@@ -359,7 +363,7 @@ export const SubOrderChanged: MessageFns<SubOrderChanged> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 6: {
@@ -379,10 +383,13 @@ export const SubOrderChanged: MessageFns<SubOrderChanged> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {

@@ -3,6 +3,7 @@
 //   protoc-gen-ts_proto  v2.18.0
 //   protoc               unknown
 // source: holdfast/checkout/v1/checkout_service.proto
+// Decoding is strict: packages/proto/strict-decoding.ts edited this file.
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -1056,10 +1057,13 @@ export const Totals: MessageFns<Totals> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1228,10 +1232,13 @@ export const SellerAmounts: MessageFns<SellerAmounts> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1393,10 +1400,13 @@ export const TaxAmount: MessageFns<TaxAmount> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1516,7 +1526,7 @@ export const Quote: MessageFns<Quote> = {
               break;
             }
 
-            message.quoteId = reader.string();
+            message.quoteId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1524,7 +1534,7 @@ export const Quote: MessageFns<Quote> = {
               break;
             }
 
-            message.buyerId = reader.string();
+            message.buyerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -1532,7 +1542,7 @@ export const Quote: MessageFns<Quote> = {
               break;
             }
 
-            message.cartId = reader.string();
+            message.cartId = reader.string(true);
             continue;
           }
           case 4: {
@@ -1584,10 +1594,13 @@ export const Quote: MessageFns<Quote> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1747,7 +1760,7 @@ export const QuoteSeller: MessageFns<QuoteSeller> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1755,7 +1768,7 @@ export const QuoteSeller: MessageFns<QuoteSeller> = {
               break;
             }
 
-            message.displayName = reader.string();
+            message.displayName = reader.string(true);
             continue;
           }
           case 3: {
@@ -1791,10 +1804,13 @@ export const QuoteSeller: MessageFns<QuoteSeller> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1944,7 +1960,7 @@ export const QuoteLine: MessageFns<QuoteLine> = {
               break;
             }
 
-            message.offerId = reader.string();
+            message.offerId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1960,7 +1976,7 @@ export const QuoteLine: MessageFns<QuoteLine> = {
               break;
             }
 
-            message.itemId = reader.string();
+            message.itemId = reader.string(true);
             continue;
           }
           case 4: {
@@ -1968,7 +1984,7 @@ export const QuoteLine: MessageFns<QuoteLine> = {
               break;
             }
 
-            message.sku = reader.string();
+            message.sku = reader.string(true);
             continue;
           }
           case 5: {
@@ -1976,7 +1992,7 @@ export const QuoteLine: MessageFns<QuoteLine> = {
               break;
             }
 
-            message.title = reader.string();
+            message.title = reader.string(true);
             continue;
           }
           case 6: {
@@ -2028,10 +2044,13 @@ export const QuoteLine: MessageFns<QuoteLine> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2195,7 +2214,7 @@ export const QuotedShipping: MessageFns<QuotedShipping> = {
               break;
             }
 
-            message.optionKey = reader.string();
+            message.optionKey = reader.string(true);
             continue;
           }
           case 2: {
@@ -2203,7 +2222,7 @@ export const QuotedShipping: MessageFns<QuotedShipping> = {
               break;
             }
 
-            message.label = reader.string();
+            message.label = reader.string(true);
             continue;
           }
           case 3: {
@@ -2255,10 +2274,13 @@ export const QuotedShipping: MessageFns<QuotedShipping> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2370,7 +2392,7 @@ export const ShippingChoice: MessageFns<ShippingChoice> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2378,14 +2400,17 @@ export const ShippingChoice: MessageFns<ShippingChoice> = {
               break;
             }
 
-            message.optionKey = reader.string();
+            message.optionKey = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2553,7 +2578,7 @@ export const Order: MessageFns<Order> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2561,7 +2586,7 @@ export const Order: MessageFns<Order> = {
               break;
             }
 
-            message.buyerId = reader.string();
+            message.buyerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2569,7 +2594,7 @@ export const Order: MessageFns<Order> = {
               break;
             }
 
-            message.quoteId = reader.string();
+            message.quoteId = reader.string(true);
             continue;
           }
           case 4: {
@@ -2577,7 +2602,7 @@ export const Order: MessageFns<Order> = {
               break;
             }
 
-            message.cartId = reader.string();
+            message.cartId = reader.string(true);
             continue;
           }
           case 5: {
@@ -2617,7 +2642,7 @@ export const Order: MessageFns<Order> = {
               break;
             }
 
-            message.holdId = reader.string();
+            message.holdId = reader.string(true);
             continue;
           }
           case 10: {
@@ -2633,7 +2658,7 @@ export const Order: MessageFns<Order> = {
               break;
             }
 
-            message.paymentId = reader.string();
+            message.paymentId = reader.string(true);
             continue;
           }
           case 12: {
@@ -2649,7 +2674,7 @@ export const Order: MessageFns<Order> = {
               break;
             }
 
-            message.actionUrl = reader.string();
+            message.actionUrl = reader.string(true);
             continue;
           }
           case 14: {
@@ -2673,7 +2698,7 @@ export const Order: MessageFns<Order> = {
               break;
             }
 
-            message.failureIds.push(reader.string());
+            message.failureIds.push(reader.string(true));
             continue;
           }
           case 17: {
@@ -2733,10 +2758,13 @@ export const Order: MessageFns<Order> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3037,10 +3065,13 @@ export const OrderTransition: MessageFns<OrderTransition> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3171,7 +3202,7 @@ export const SubOrder: MessageFns<SubOrder> = {
               break;
             }
 
-            message.subOrderId = reader.string();
+            message.subOrderId = reader.string(true);
             continue;
           }
           case 2: {
@@ -3179,7 +3210,7 @@ export const SubOrder: MessageFns<SubOrder> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -3187,7 +3218,7 @@ export const SubOrder: MessageFns<SubOrder> = {
               break;
             }
 
-            message.displayName = reader.string();
+            message.displayName = reader.string(true);
             continue;
           }
           case 4: {
@@ -3255,10 +3286,13 @@ export const SubOrder: MessageFns<SubOrder> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3436,10 +3470,13 @@ export const SubOrderTransition: MessageFns<SubOrderTransition> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3553,7 +3590,7 @@ export const OrderSummary: MessageFns<OrderSummary> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 2: {
@@ -3613,10 +3650,13 @@ export const OrderSummary: MessageFns<OrderSummary> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3774,7 +3814,7 @@ export const ParkedOrder: MessageFns<ParkedOrder> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 2: {
@@ -3790,7 +3830,7 @@ export const ParkedOrder: MessageFns<ParkedOrder> = {
               break;
             }
 
-            message.step = reader.string();
+            message.step = reader.string(true);
             continue;
           }
           case 4: {
@@ -3806,7 +3846,7 @@ export const ParkedOrder: MessageFns<ParkedOrder> = {
               break;
             }
 
-            message.detail = reader.string();
+            message.detail = reader.string(true);
             continue;
           }
           case 6: {
@@ -3820,6 +3860,9 @@ export const ParkedOrder: MessageFns<ParkedOrder> = {
               const end2 = reader.uint32() + reader.pos;
               while (reader.pos < end2) {
                 message.allowedActions.push(reader.int32() as any);
+              }
+              if (reader.pos !== end2) {
+                throw new globalThis.Error("packed list overruns its length");
               }
 
               continue;
@@ -3860,10 +3903,13 @@ export const ParkedOrder: MessageFns<ParkedOrder> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4009,7 +4055,7 @@ export const CreateQuoteRequest: MessageFns<CreateQuoteRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -4017,7 +4063,7 @@ export const CreateQuoteRequest: MessageFns<CreateQuoteRequest> = {
               break;
             }
 
-            message.cartId = reader.string();
+            message.cartId = reader.string(true);
             continue;
           }
           case 3: {
@@ -4045,10 +4091,13 @@ export const CreateQuoteRequest: MessageFns<CreateQuoteRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4158,10 +4207,13 @@ export const CreateQuoteResponse: MessageFns<CreateQuoteResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4233,7 +4285,7 @@ export const PlaceOrderRequest: MessageFns<PlaceOrderRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -4241,7 +4293,7 @@ export const PlaceOrderRequest: MessageFns<PlaceOrderRequest> = {
               break;
             }
 
-            message.quoteId = reader.string();
+            message.quoteId = reader.string(true);
             continue;
           }
           case 3: {
@@ -4249,7 +4301,7 @@ export const PlaceOrderRequest: MessageFns<PlaceOrderRequest> = {
               break;
             }
 
-            message.paymentMethodToken = reader.string();
+            message.paymentMethodToken = reader.string(true);
             continue;
           }
           case 4: {
@@ -4265,14 +4317,17 @@ export const PlaceOrderRequest: MessageFns<PlaceOrderRequest> = {
               break;
             }
 
-            message.returnUrl = reader.string();
+            message.returnUrl = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4378,10 +4433,13 @@ export const PlaceOrderResponse: MessageFns<PlaceOrderResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4441,14 +4499,17 @@ export const GetOrderRequest: MessageFns<GetOrderRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4518,10 +4579,13 @@ export const GetOrderResponse: MessageFns<GetOrderResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4587,7 +4651,7 @@ export const WatchOrderRequest: MessageFns<WatchOrderRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 2: {
@@ -4599,10 +4663,13 @@ export const WatchOrderRequest: MessageFns<WatchOrderRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4696,10 +4763,13 @@ export const WatchOrderResponse: MessageFns<WatchOrderResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4798,10 +4868,13 @@ export const OrderHeartbeat: MessageFns<OrderHeartbeat> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4881,7 +4954,7 @@ export const ListOrdersRequest: MessageFns<ListOrdersRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 2: {
@@ -4905,14 +4978,17 @@ export const ListOrdersRequest: MessageFns<ListOrdersRequest> = {
               break;
             }
 
-            message.pageToken = reader.string();
+            message.pageToken = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -5012,14 +5088,17 @@ export const ListOrdersResponse: MessageFns<ListOrdersResponse> = {
               break;
             }
 
-            message.nextPageToken = reader.string();
+            message.nextPageToken = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -5093,7 +5172,7 @@ export const CancelOrderRequest: MessageFns<CancelOrderRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -5101,14 +5180,17 @@ export const CancelOrderRequest: MessageFns<CancelOrderRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -5187,10 +5269,13 @@ export const CancelOrderResponse: MessageFns<CancelOrderResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -5261,14 +5346,17 @@ export const ListParkedOrdersRequest: MessageFns<ListParkedOrdersRequest> = {
               break;
             }
 
-            message.pageToken = reader.string();
+            message.pageToken = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -5354,14 +5442,17 @@ export const ListParkedOrdersResponse: MessageFns<ListParkedOrdersResponse> = {
               break;
             }
 
-            message.nextPageToken = reader.string();
+            message.nextPageToken = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -5451,7 +5542,7 @@ export const ResolveParkedOrderRequest: MessageFns<ResolveParkedOrderRequest> = 
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -5459,7 +5550,7 @@ export const ResolveParkedOrderRequest: MessageFns<ResolveParkedOrderRequest> = 
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 3: {
@@ -5483,14 +5574,17 @@ export const ResolveParkedOrderRequest: MessageFns<ResolveParkedOrderRequest> = 
               break;
             }
 
-            message.reason = reader.string();
+            message.reason = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -5595,10 +5689,13 @@ export const ResolveParkedOrderResponse: MessageFns<ResolveParkedOrderResponse> 
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {

@@ -3,6 +3,7 @@
 //   protoc-gen-ts_proto  v2.18.0
 //   protoc               unknown
 // source: holdfast/inventory/v1/inventory_events.proto
+// Decoding is strict: packages/proto/strict-decoding.ts edited this file.
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -140,7 +141,7 @@ export const StockChanged: MessageFns<StockChanged> = {
               break;
             }
 
-            message.itemId = reader.string();
+            message.itemId = reader.string(true);
             continue;
           }
           case 3: {
@@ -148,7 +149,7 @@ export const StockChanged: MessageFns<StockChanged> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 4: {
@@ -156,7 +157,7 @@ export const StockChanged: MessageFns<StockChanged> = {
               break;
             }
 
-            message.sku = reader.string();
+            message.sku = reader.string(true);
             continue;
           }
           case 5: {
@@ -164,7 +165,7 @@ export const StockChanged: MessageFns<StockChanged> = {
               break;
             }
 
-            message.location = reader.string();
+            message.location = reader.string(true);
             continue;
           }
           case 6: {
@@ -216,10 +217,13 @@ export const StockChanged: MessageFns<StockChanged> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -379,10 +383,13 @@ export const StockWatermark: MessageFns<StockWatermark> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {

@@ -3,6 +3,7 @@
 //   protoc-gen-ts_proto  v2.18.0
 //   protoc               unknown
 // source: holdfast/inventory/v1/inventory_service.proto
+// Decoding is strict: packages/proto/strict-decoding.ts edited this file.
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -533,7 +534,7 @@ export const StockItem: MessageFns<StockItem> = {
               break;
             }
 
-            message.itemId = reader.string();
+            message.itemId = reader.string(true);
             continue;
           }
           case 2: {
@@ -541,7 +542,7 @@ export const StockItem: MessageFns<StockItem> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -549,7 +550,7 @@ export const StockItem: MessageFns<StockItem> = {
               break;
             }
 
-            message.sku = reader.string();
+            message.sku = reader.string(true);
             continue;
           }
           case 4: {
@@ -557,7 +558,7 @@ export const StockItem: MessageFns<StockItem> = {
               break;
             }
 
-            message.location = reader.string();
+            message.location = reader.string(true);
             continue;
           }
           case 5: {
@@ -609,10 +610,13 @@ export const StockItem: MessageFns<StockItem> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -772,7 +776,7 @@ export const Hold: MessageFns<Hold> = {
               break;
             }
 
-            message.holdId = reader.string();
+            message.holdId = reader.string(true);
             continue;
           }
           case 2: {
@@ -780,7 +784,7 @@ export const Hold: MessageFns<Hold> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 3: {
@@ -832,10 +836,13 @@ export const Hold: MessageFns<Hold> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -958,7 +965,7 @@ export const HoldLine: MessageFns<HoldLine> = {
               break;
             }
 
-            message.itemId = reader.string();
+            message.itemId = reader.string(true);
             continue;
           }
           case 2: {
@@ -978,10 +985,13 @@ export const HoldLine: MessageFns<HoldLine> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1064,7 +1074,7 @@ export const ItemQuantity: MessageFns<ItemQuantity> = {
               break;
             }
 
-            message.itemId = reader.string();
+            message.itemId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1076,10 +1086,13 @@ export const ItemQuantity: MessageFns<ItemQuantity> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1162,7 +1175,7 @@ export const CreateStockItemRequest: MessageFns<CreateStockItemRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1170,7 +1183,7 @@ export const CreateStockItemRequest: MessageFns<CreateStockItemRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -1178,7 +1191,7 @@ export const CreateStockItemRequest: MessageFns<CreateStockItemRequest> = {
               break;
             }
 
-            message.sku = reader.string();
+            message.sku = reader.string(true);
             continue;
           }
           case 4: {
@@ -1186,7 +1199,7 @@ export const CreateStockItemRequest: MessageFns<CreateStockItemRequest> = {
               break;
             }
 
-            message.location = reader.string();
+            message.location = reader.string(true);
             continue;
           }
           case 5: {
@@ -1198,10 +1211,13 @@ export const CreateStockItemRequest: MessageFns<CreateStockItemRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1299,10 +1315,13 @@ export const CreateStockItemResponse: MessageFns<CreateStockItemResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1380,7 +1399,7 @@ export const AdjustStockRequest: MessageFns<AdjustStockRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1388,7 +1407,7 @@ export const AdjustStockRequest: MessageFns<AdjustStockRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -1396,7 +1415,7 @@ export const AdjustStockRequest: MessageFns<AdjustStockRequest> = {
               break;
             }
 
-            message.itemId = reader.string();
+            message.itemId = reader.string(true);
             continue;
           }
           case 4: {
@@ -1424,10 +1443,13 @@ export const AdjustStockRequest: MessageFns<AdjustStockRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1536,10 +1558,13 @@ export const AdjustStockResponse: MessageFns<AdjustStockResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1614,7 +1639,7 @@ export const SetStockRequest: MessageFns<SetStockRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1622,7 +1647,7 @@ export const SetStockRequest: MessageFns<SetStockRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -1630,7 +1655,7 @@ export const SetStockRequest: MessageFns<SetStockRequest> = {
               break;
             }
 
-            message.itemId = reader.string();
+            message.itemId = reader.string(true);
             continue;
           }
           case 4: {
@@ -1650,10 +1675,13 @@ export const SetStockRequest: MessageFns<SetStockRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1761,10 +1789,13 @@ export const SetStockResponse: MessageFns<SetStockResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1827,7 +1858,7 @@ export const GetAvailabilityRequest: MessageFns<GetAvailabilityRequest> = {
               break;
             }
 
-            message.itemIds.push(reader.string());
+            message.itemIds.push(reader.string(true));
             continue;
           }
           case 2: {
@@ -1835,14 +1866,17 @@ export const GetAvailabilityRequest: MessageFns<GetAvailabilityRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1931,7 +1965,7 @@ export const GetAvailabilityResponse: MessageFns<GetAvailabilityResponse> = {
               break;
             }
 
-            message.missingItemIds.push(reader.string());
+            message.missingItemIds.push(reader.string(true));
             continue;
           }
           case 3: {
@@ -1943,10 +1977,13 @@ export const GetAvailabilityResponse: MessageFns<GetAvailabilityResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2035,7 +2072,7 @@ export const PlaceHoldRequest: MessageFns<PlaceHoldRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2043,7 +2080,7 @@ export const PlaceHoldRequest: MessageFns<PlaceHoldRequest> = {
               break;
             }
 
-            message.holdId = reader.string();
+            message.holdId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2051,7 +2088,7 @@ export const PlaceHoldRequest: MessageFns<PlaceHoldRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 4: {
@@ -2063,10 +2100,13 @@ export const PlaceHoldRequest: MessageFns<PlaceHoldRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2159,10 +2199,13 @@ export const PlaceHoldResponse: MessageFns<PlaceHoldResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2228,7 +2271,7 @@ export const PinHoldRequest: MessageFns<PinHoldRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2236,7 +2279,7 @@ export const PinHoldRequest: MessageFns<PinHoldRequest> = {
               break;
             }
 
-            message.holdId = reader.string();
+            message.holdId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2244,14 +2287,17 @@ export const PinHoldRequest: MessageFns<PinHoldRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2339,10 +2385,13 @@ export const PinHoldResponse: MessageFns<PinHoldResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2408,7 +2457,7 @@ export const ConfirmHoldRequest: MessageFns<ConfirmHoldRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2416,7 +2465,7 @@ export const ConfirmHoldRequest: MessageFns<ConfirmHoldRequest> = {
               break;
             }
 
-            message.holdId = reader.string();
+            message.holdId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2424,14 +2473,17 @@ export const ConfirmHoldRequest: MessageFns<ConfirmHoldRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2519,10 +2571,13 @@ export const ConfirmHoldResponse: MessageFns<ConfirmHoldResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2588,7 +2643,7 @@ export const ReleaseHoldRequest: MessageFns<ReleaseHoldRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2596,7 +2651,7 @@ export const ReleaseHoldRequest: MessageFns<ReleaseHoldRequest> = {
               break;
             }
 
-            message.holdId = reader.string();
+            message.holdId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2604,14 +2659,17 @@ export const ReleaseHoldRequest: MessageFns<ReleaseHoldRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2699,10 +2757,13 @@ export const ReleaseHoldResponse: MessageFns<ReleaseHoldResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2771,7 +2832,7 @@ export const RestockHoldRequest: MessageFns<RestockHoldRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2779,7 +2840,7 @@ export const RestockHoldRequest: MessageFns<RestockHoldRequest> = {
               break;
             }
 
-            message.holdId = reader.string();
+            message.holdId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2787,7 +2848,7 @@ export const RestockHoldRequest: MessageFns<RestockHoldRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 4: {
@@ -2799,10 +2860,13 @@ export const RestockHoldRequest: MessageFns<RestockHoldRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2895,10 +2959,13 @@ export const RestockHoldResponse: MessageFns<RestockHoldResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2958,14 +3025,17 @@ export const GetHoldRequest: MessageFns<GetHoldRequest> = {
               break;
             }
 
-            message.holdId = reader.string();
+            message.holdId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3035,10 +3105,13 @@ export const GetHoldResponse: MessageFns<GetHoldResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3104,7 +3177,7 @@ export const WatchStockRequest: MessageFns<WatchStockRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 2: {
@@ -3112,7 +3185,7 @@ export const WatchStockRequest: MessageFns<WatchStockRequest> = {
               break;
             }
 
-            message.itemIds.push(reader.string());
+            message.itemIds.push(reader.string(true));
             continue;
           }
           case 3: {
@@ -3120,14 +3193,17 @@ export const WatchStockRequest: MessageFns<WatchStockRequest> = {
               break;
             }
 
-            message.cursor = reader.string();
+            message.cursor = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3246,10 +3322,13 @@ export const WatchStockResponse: MessageFns<WatchStockResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3358,10 +3437,13 @@ export const StockSnapshotBegin: MessageFns<StockSnapshotBegin> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3427,14 +3509,17 @@ export const StockSnapshotEnd: MessageFns<StockSnapshotEnd> = {
               break;
             }
 
-            message.cursor = reader.string();
+            message.cursor = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3505,14 +3590,17 @@ export const StockUpdates: MessageFns<StockUpdates> = {
               break;
             }
 
-            message.cursor = reader.string();
+            message.cursor = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3605,10 +3693,13 @@ export const StockUpdate: MessageFns<StockUpdate> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3706,14 +3797,17 @@ export const StockHeartbeat: MessageFns<StockHeartbeat> = {
               break;
             }
 
-            message.cursor = reader.string();
+            message.cursor = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {

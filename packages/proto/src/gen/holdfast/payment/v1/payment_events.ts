@@ -3,6 +3,7 @@
 //   protoc-gen-ts_proto  v2.18.0
 //   protoc               unknown
 // source: holdfast/payment/v1/payment_events.proto
+// Decoding is strict: packages/proto/strict-decoding.ts edited this file.
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -105,7 +106,7 @@ export const PaymentChanged: MessageFns<PaymentChanged> = {
               break;
             }
 
-            message.eventId = reader.string();
+            message.eventId = reader.string(true);
             continue;
           }
           case 2: {
@@ -121,7 +122,7 @@ export const PaymentChanged: MessageFns<PaymentChanged> = {
               break;
             }
 
-            message.paymentId = reader.string();
+            message.paymentId = reader.string(true);
             continue;
           }
           case 4: {
@@ -129,7 +130,7 @@ export const PaymentChanged: MessageFns<PaymentChanged> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 5: {
@@ -149,10 +150,13 @@ export const PaymentChanged: MessageFns<PaymentChanged> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -288,7 +292,7 @@ export const RefundChanged: MessageFns<RefundChanged> = {
               break;
             }
 
-            message.eventId = reader.string();
+            message.eventId = reader.string(true);
             continue;
           }
           case 2: {
@@ -304,7 +308,7 @@ export const RefundChanged: MessageFns<RefundChanged> = {
               break;
             }
 
-            message.refundId = reader.string();
+            message.refundId = reader.string(true);
             continue;
           }
           case 4: {
@@ -312,7 +316,7 @@ export const RefundChanged: MessageFns<RefundChanged> = {
               break;
             }
 
-            message.paymentId = reader.string();
+            message.paymentId = reader.string(true);
             continue;
           }
           case 5: {
@@ -320,7 +324,7 @@ export const RefundChanged: MessageFns<RefundChanged> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 6: {
@@ -348,10 +352,13 @@ export const RefundChanged: MessageFns<RefundChanged> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {

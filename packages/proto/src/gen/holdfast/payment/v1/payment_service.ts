@@ -3,6 +3,7 @@
 //   protoc-gen-ts_proto  v2.18.0
 //   protoc               unknown
 // source: holdfast/payment/v1/payment_service.proto
+// Decoding is strict: packages/proto/strict-decoding.ts edited this file.
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -1057,7 +1058,7 @@ export const Payment: MessageFns<Payment> = {
               break;
             }
 
-            message.paymentId = reader.string();
+            message.paymentId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1065,7 +1066,7 @@ export const Payment: MessageFns<Payment> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 3: {
@@ -1073,7 +1074,7 @@ export const Payment: MessageFns<Payment> = {
               break;
             }
 
-            message.buyerId = reader.string();
+            message.buyerId = reader.string(true);
             continue;
           }
           case 4: {
@@ -1137,7 +1138,7 @@ export const Payment: MessageFns<Payment> = {
               break;
             }
 
-            message.actionUrl = reader.string();
+            message.actionUrl = reader.string(true);
             continue;
           }
           case 12: {
@@ -1197,10 +1198,13 @@ export const Payment: MessageFns<Payment> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1445,10 +1449,13 @@ export const PaymentTransition: MessageFns<PaymentTransition> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1559,7 +1566,7 @@ export const SubOrderSplit: MessageFns<SubOrderSplit> = {
               break;
             }
 
-            message.subOrderId = reader.string();
+            message.subOrderId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1567,7 +1574,7 @@ export const SubOrderSplit: MessageFns<SubOrderSplit> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -1619,10 +1626,13 @@ export const SubOrderSplit: MessageFns<SubOrderSplit> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1790,7 +1800,7 @@ export const Refund: MessageFns<Refund> = {
               break;
             }
 
-            message.refundId = reader.string();
+            message.refundId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1798,7 +1808,7 @@ export const Refund: MessageFns<Refund> = {
               break;
             }
 
-            message.paymentId = reader.string();
+            message.paymentId = reader.string(true);
             continue;
           }
           case 3: {
@@ -1866,10 +1876,13 @@ export const Refund: MessageFns<Refund> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2016,7 +2029,7 @@ export const LedgerEntry: MessageFns<LedgerEntry> = {
               break;
             }
 
-            message.entryId = reader.string();
+            message.entryId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2032,7 +2045,7 @@ export const LedgerEntry: MessageFns<LedgerEntry> = {
               break;
             }
 
-            message.causeId = reader.string();
+            message.causeId = reader.string(true);
             continue;
           }
           case 4: {
@@ -2040,7 +2053,7 @@ export const LedgerEntry: MessageFns<LedgerEntry> = {
               break;
             }
 
-            message.paymentId = reader.string();
+            message.paymentId = reader.string(true);
             continue;
           }
           case 5: {
@@ -2048,7 +2061,7 @@ export const LedgerEntry: MessageFns<LedgerEntry> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 6: {
@@ -2068,10 +2081,13 @@ export const LedgerEntry: MessageFns<LedgerEntry> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2210,7 +2226,7 @@ export const LedgerPosting: MessageFns<LedgerPosting> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 4: {
@@ -2222,10 +2238,13 @@ export const LedgerPosting: MessageFns<LedgerPosting> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2322,7 +2341,7 @@ export const AccountBalance: MessageFns<AccountBalance> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2334,10 +2353,13 @@ export const AccountBalance: MessageFns<AccountBalance> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2445,7 +2467,7 @@ export const CreatePaymentRequest: MessageFns<CreatePaymentRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2453,7 +2475,7 @@ export const CreatePaymentRequest: MessageFns<CreatePaymentRequest> = {
               break;
             }
 
-            message.paymentId = reader.string();
+            message.paymentId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2461,7 +2483,7 @@ export const CreatePaymentRequest: MessageFns<CreatePaymentRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 4: {
@@ -2469,7 +2491,7 @@ export const CreatePaymentRequest: MessageFns<CreatePaymentRequest> = {
               break;
             }
 
-            message.buyerId = reader.string();
+            message.buyerId = reader.string(true);
             continue;
           }
           case 5: {
@@ -2485,7 +2507,7 @@ export const CreatePaymentRequest: MessageFns<CreatePaymentRequest> = {
               break;
             }
 
-            message.paymentMethodToken = reader.string();
+            message.paymentMethodToken = reader.string(true);
             continue;
           }
           case 7: {
@@ -2501,14 +2523,17 @@ export const CreatePaymentRequest: MessageFns<CreatePaymentRequest> = {
               break;
             }
 
-            message.returnUrl = reader.string();
+            message.returnUrl = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2637,10 +2662,13 @@ export const CreatePaymentResponse: MessageFns<CreatePaymentResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2708,7 +2736,7 @@ export const AuthorizePaymentRequest: MessageFns<AuthorizePaymentRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2716,7 +2744,7 @@ export const AuthorizePaymentRequest: MessageFns<AuthorizePaymentRequest> = {
               break;
             }
 
-            message.paymentId = reader.string();
+            message.paymentId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2724,14 +2752,17 @@ export const AuthorizePaymentRequest: MessageFns<AuthorizePaymentRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2819,10 +2850,13 @@ export const AuthorizePaymentResponse: MessageFns<AuthorizePaymentResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2893,7 +2927,7 @@ export const CapturePaymentRequest: MessageFns<CapturePaymentRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2901,7 +2935,7 @@ export const CapturePaymentRequest: MessageFns<CapturePaymentRequest> = {
               break;
             }
 
-            message.paymentId = reader.string();
+            message.paymentId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2909,7 +2943,7 @@ export const CapturePaymentRequest: MessageFns<CapturePaymentRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 4: {
@@ -2921,10 +2955,13 @@ export const CapturePaymentRequest: MessageFns<CapturePaymentRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3019,10 +3056,13 @@ export const CapturePaymentResponse: MessageFns<CapturePaymentResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3090,7 +3130,7 @@ export const VoidPaymentRequest: MessageFns<VoidPaymentRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -3098,7 +3138,7 @@ export const VoidPaymentRequest: MessageFns<VoidPaymentRequest> = {
               break;
             }
 
-            message.paymentId = reader.string();
+            message.paymentId = reader.string(true);
             continue;
           }
           case 3: {
@@ -3106,14 +3146,17 @@ export const VoidPaymentRequest: MessageFns<VoidPaymentRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3201,10 +3244,13 @@ export const VoidPaymentResponse: MessageFns<VoidPaymentResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3281,7 +3327,7 @@ export const RefundPaymentRequest: MessageFns<RefundPaymentRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -3289,7 +3335,7 @@ export const RefundPaymentRequest: MessageFns<RefundPaymentRequest> = {
               break;
             }
 
-            message.paymentId = reader.string();
+            message.paymentId = reader.string(true);
             continue;
           }
           case 3: {
@@ -3297,7 +3343,7 @@ export const RefundPaymentRequest: MessageFns<RefundPaymentRequest> = {
               break;
             }
 
-            message.orderId = reader.string();
+            message.orderId = reader.string(true);
             continue;
           }
           case 4: {
@@ -3305,7 +3351,7 @@ export const RefundPaymentRequest: MessageFns<RefundPaymentRequest> = {
               break;
             }
 
-            message.refundId = reader.string();
+            message.refundId = reader.string(true);
             continue;
           }
           case 5: {
@@ -3325,10 +3371,13 @@ export const RefundPaymentRequest: MessageFns<RefundPaymentRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3448,10 +3497,13 @@ export const RefundPaymentResponse: MessageFns<RefundPaymentResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3522,14 +3574,17 @@ export const GetPaymentRequest: MessageFns<GetPaymentRequest> = {
               break;
             }
 
-            message.paymentId = reader.string();
+            message.paymentId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3610,10 +3665,13 @@ export const GetPaymentResponse: MessageFns<GetPaymentResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3685,7 +3743,7 @@ export const GetBalanceRequest: MessageFns<GetBalanceRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 2: {
@@ -3693,14 +3751,17 @@ export const GetBalanceRequest: MessageFns<GetBalanceRequest> = {
               break;
             }
 
-            message.currencyCode = reader.string();
+            message.currencyCode = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3790,10 +3851,13 @@ export const GetBalanceResponse: MessageFns<GetBalanceResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3875,7 +3939,7 @@ export const ListLedgerEntriesRequest: MessageFns<ListLedgerEntriesRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 2: {
@@ -3883,7 +3947,7 @@ export const ListLedgerEntriesRequest: MessageFns<ListLedgerEntriesRequest> = {
               break;
             }
 
-            message.paymentId = reader.string();
+            message.paymentId = reader.string(true);
             continue;
           }
           case 3: {
@@ -3899,14 +3963,17 @@ export const ListLedgerEntriesRequest: MessageFns<ListLedgerEntriesRequest> = {
               break;
             }
 
-            message.pageToken = reader.string();
+            message.pageToken = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4010,14 +4077,17 @@ export const ListLedgerEntriesResponse: MessageFns<ListLedgerEntriesResponse> = 
               break;
             }
 
-            message.nextPageToken = reader.string();
+            message.nextPageToken = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {

@@ -3,6 +3,7 @@
 //   protoc-gen-ts_proto  v2.18.0
 //   protoc               unknown
 // source: holdfast/seller/v1/seller_events.proto
+// Decoding is strict: packages/proto/strict-decoding.ts edited this file.
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -112,7 +113,7 @@ export const SellerChanged: MessageFns<SellerChanged> = {
               break;
             }
 
-            message.eventId = reader.string();
+            message.eventId = reader.string(true);
             continue;
           }
           case 2: {
@@ -128,7 +129,7 @@ export const SellerChanged: MessageFns<SellerChanged> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 4: {
@@ -164,10 +165,13 @@ export const SellerChanged: MessageFns<SellerChanged> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -304,7 +308,7 @@ export const OfferChanged: MessageFns<OfferChanged> = {
               break;
             }
 
-            message.eventId = reader.string();
+            message.eventId = reader.string(true);
             continue;
           }
           case 2: {
@@ -320,7 +324,7 @@ export const OfferChanged: MessageFns<OfferChanged> = {
               break;
             }
 
-            message.offerId = reader.string();
+            message.offerId = reader.string(true);
             continue;
           }
           case 4: {
@@ -328,7 +332,7 @@ export const OfferChanged: MessageFns<OfferChanged> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 5: {
@@ -336,7 +340,7 @@ export const OfferChanged: MessageFns<OfferChanged> = {
               break;
             }
 
-            message.itemId = reader.string();
+            message.itemId = reader.string(true);
             continue;
           }
           case 6: {
@@ -364,10 +368,13 @@ export const OfferChanged: MessageFns<OfferChanged> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {

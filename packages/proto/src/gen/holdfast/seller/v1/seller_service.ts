@@ -3,6 +3,7 @@
 //   protoc-gen-ts_proto  v2.18.0
 //   protoc               unknown
 // source: holdfast/seller/v1/seller_service.proto
+// Decoding is strict: packages/proto/strict-decoding.ts edited this file.
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -1080,7 +1081,7 @@ export const Seller: MessageFns<Seller> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1104,7 +1105,7 @@ export const Seller: MessageFns<Seller> = {
               break;
             }
 
-            message.displayName = reader.string();
+            message.displayName = reader.string(true);
             continue;
           }
           case 5: {
@@ -1112,7 +1113,7 @@ export const Seller: MessageFns<Seller> = {
               break;
             }
 
-            message.legalName = reader.string();
+            message.legalName = reader.string(true);
             continue;
           }
           case 6: {
@@ -1120,7 +1121,7 @@ export const Seller: MessageFns<Seller> = {
               break;
             }
 
-            message.countryCode = reader.string();
+            message.countryCode = reader.string(true);
             continue;
           }
           case 7: {
@@ -1128,7 +1129,7 @@ export const Seller: MessageFns<Seller> = {
               break;
             }
 
-            message.currencyCode = reader.string();
+            message.currencyCode = reader.string(true);
             continue;
           }
           case 8: {
@@ -1136,7 +1137,7 @@ export const Seller: MessageFns<Seller> = {
               break;
             }
 
-            message.applicantAccountId = reader.string();
+            message.applicantAccountId = reader.string(true);
             continue;
           }
           case 9: {
@@ -1168,7 +1169,7 @@ export const Seller: MessageFns<Seller> = {
               break;
             }
 
-            message.stateReason = reader.string();
+            message.stateReason = reader.string(true);
             continue;
           }
           case 13: {
@@ -1196,10 +1197,13 @@ export const Seller: MessageFns<Seller> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1417,10 +1421,13 @@ export const SellerTransition: MessageFns<SellerTransition> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1512,14 +1519,17 @@ export const Capability: MessageFns<Capability> = {
               break;
             }
 
-            message.blockedBy.push(reader.string());
+            message.blockedBy.push(reader.string(true));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1651,7 +1661,7 @@ export const Requirement: MessageFns<Requirement> = {
               break;
             }
 
-            message.requirementId = reader.string();
+            message.requirementId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1659,7 +1669,7 @@ export const Requirement: MessageFns<Requirement> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -1667,7 +1677,7 @@ export const Requirement: MessageFns<Requirement> = {
               break;
             }
 
-            message.key = reader.string();
+            message.key = reader.string(true);
             continue;
           }
           case 4: {
@@ -1706,6 +1716,9 @@ export const Requirement: MessageFns<Requirement> = {
               while (reader.pos < end2) {
                 message.blocks.push(reader.int32() as any);
               }
+              if (reader.pos !== end2) {
+                throw new globalThis.Error("packed list overruns its length");
+              }
 
               continue;
             }
@@ -1733,7 +1746,7 @@ export const Requirement: MessageFns<Requirement> = {
               break;
             }
 
-            message.reviewReason = reader.string();
+            message.reviewReason = reader.string(true);
             continue;
           }
           case 11: {
@@ -1769,10 +1782,13 @@ export const Requirement: MessageFns<Requirement> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1942,7 +1958,7 @@ export const RequirementField: MessageFns<RequirementField> = {
               break;
             }
 
-            message.name = reader.string();
+            message.name = reader.string(true);
             continue;
           }
           case 2: {
@@ -1950,7 +1966,7 @@ export const RequirementField: MessageFns<RequirementField> = {
               break;
             }
 
-            message.description = reader.string();
+            message.description = reader.string(true);
             continue;
           }
           case 3: {
@@ -1970,10 +1986,13 @@ export const RequirementField: MessageFns<RequirementField> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2057,7 +2076,7 @@ export const RequirementAnswer: MessageFns<RequirementAnswer> = {
               break;
             }
 
-            message.name = reader.string();
+            message.name = reader.string(true);
             continue;
           }
           case 2: {
@@ -2065,14 +2084,17 @@ export const RequirementAnswer: MessageFns<RequirementAnswer> = {
               break;
             }
 
-            message.value = reader.string();
+            message.value = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2196,7 +2218,7 @@ export const Offer: MessageFns<Offer> = {
               break;
             }
 
-            message.offerId = reader.string();
+            message.offerId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2204,7 +2226,7 @@ export const Offer: MessageFns<Offer> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2228,7 +2250,7 @@ export const Offer: MessageFns<Offer> = {
               break;
             }
 
-            message.sku = reader.string();
+            message.sku = reader.string(true);
             continue;
           }
           case 6: {
@@ -2236,7 +2258,7 @@ export const Offer: MessageFns<Offer> = {
               break;
             }
 
-            message.itemId = reader.string();
+            message.itemId = reader.string(true);
             continue;
           }
           case 7: {
@@ -2244,7 +2266,7 @@ export const Offer: MessageFns<Offer> = {
               break;
             }
 
-            message.productRef = reader.string();
+            message.productRef = reader.string(true);
             continue;
           }
           case 8: {
@@ -2252,7 +2274,7 @@ export const Offer: MessageFns<Offer> = {
               break;
             }
 
-            message.title = reader.string();
+            message.title = reader.string(true);
             continue;
           }
           case 9: {
@@ -2276,7 +2298,7 @@ export const Offer: MessageFns<Offer> = {
               break;
             }
 
-            message.shippingProfileId = reader.string();
+            message.shippingProfileId = reader.string(true);
             continue;
           }
           case 12: {
@@ -2304,10 +2326,13 @@ export const Offer: MessageFns<Offer> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2501,7 +2526,7 @@ export const ShippingProfile: MessageFns<ShippingProfile> = {
               break;
             }
 
-            message.shippingProfileId = reader.string();
+            message.shippingProfileId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2509,7 +2534,7 @@ export const ShippingProfile: MessageFns<ShippingProfile> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -2525,7 +2550,7 @@ export const ShippingProfile: MessageFns<ShippingProfile> = {
               break;
             }
 
-            message.name = reader.string();
+            message.name = reader.string(true);
             continue;
           }
           case 5: {
@@ -2553,10 +2578,13 @@ export const ShippingProfile: MessageFns<ShippingProfile> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2683,7 +2711,7 @@ export const ShippingOption: MessageFns<ShippingOption> = {
               break;
             }
 
-            message.optionKey = reader.string();
+            message.optionKey = reader.string(true);
             continue;
           }
           case 2: {
@@ -2691,7 +2719,7 @@ export const ShippingOption: MessageFns<ShippingOption> = {
               break;
             }
 
-            message.label = reader.string();
+            message.label = reader.string(true);
             continue;
           }
           case 3: {
@@ -2699,7 +2727,7 @@ export const ShippingOption: MessageFns<ShippingOption> = {
               break;
             }
 
-            message.countryCodes.push(reader.string());
+            message.countryCodes.push(reader.string(true));
             continue;
           }
           case 4: {
@@ -2727,10 +2755,13 @@ export const ShippingOption: MessageFns<ShippingOption> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2869,7 +2900,7 @@ export const SellerTerms: MessageFns<SellerTerms> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2877,7 +2908,7 @@ export const SellerTerms: MessageFns<SellerTerms> = {
               break;
             }
 
-            message.displayName = reader.string();
+            message.displayName = reader.string(true);
             continue;
           }
           case 3: {
@@ -2893,7 +2924,7 @@ export const SellerTerms: MessageFns<SellerTerms> = {
               break;
             }
 
-            message.currencyCode = reader.string();
+            message.currencyCode = reader.string(true);
             continue;
           }
           case 5: {
@@ -2901,7 +2932,7 @@ export const SellerTerms: MessageFns<SellerTerms> = {
               break;
             }
 
-            message.countryCode = reader.string();
+            message.countryCode = reader.string(true);
             continue;
           }
           case 6: {
@@ -2921,10 +2952,13 @@ export const SellerTerms: MessageFns<SellerTerms> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3073,7 +3107,7 @@ export const StockViewRow: MessageFns<StockViewRow> = {
               break;
             }
 
-            message.itemId = reader.string();
+            message.itemId = reader.string(true);
             continue;
           }
           case 2: {
@@ -3081,7 +3115,7 @@ export const StockViewRow: MessageFns<StockViewRow> = {
               break;
             }
 
-            message.sku = reader.string();
+            message.sku = reader.string(true);
             continue;
           }
           case 3: {
@@ -3089,7 +3123,7 @@ export const StockViewRow: MessageFns<StockViewRow> = {
               break;
             }
 
-            message.location = reader.string();
+            message.location = reader.string(true);
             continue;
           }
           case 4: {
@@ -3141,10 +3175,13 @@ export const StockViewRow: MessageFns<StockViewRow> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3274,7 +3311,7 @@ export const ApplySellerRequest: MessageFns<ApplySellerRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -3282,7 +3319,7 @@ export const ApplySellerRequest: MessageFns<ApplySellerRequest> = {
               break;
             }
 
-            message.displayName = reader.string();
+            message.displayName = reader.string(true);
             continue;
           }
           case 3: {
@@ -3290,7 +3327,7 @@ export const ApplySellerRequest: MessageFns<ApplySellerRequest> = {
               break;
             }
 
-            message.legalName = reader.string();
+            message.legalName = reader.string(true);
             continue;
           }
           case 4: {
@@ -3298,7 +3335,7 @@ export const ApplySellerRequest: MessageFns<ApplySellerRequest> = {
               break;
             }
 
-            message.countryCode = reader.string();
+            message.countryCode = reader.string(true);
             continue;
           }
           case 5: {
@@ -3306,14 +3343,17 @@ export const ApplySellerRequest: MessageFns<ApplySellerRequest> = {
               break;
             }
 
-            message.currencyCode = reader.string();
+            message.currencyCode = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3430,10 +3470,13 @@ export const ApplySellerResponse: MessageFns<ApplySellerResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3504,14 +3547,17 @@ export const GetSellerRequest: MessageFns<GetSellerRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3592,10 +3638,13 @@ export const GetSellerResponse: MessageFns<GetSellerResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3681,7 +3730,7 @@ export const SubmitRequirementRequest: MessageFns<SubmitRequirementRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -3689,7 +3738,7 @@ export const SubmitRequirementRequest: MessageFns<SubmitRequirementRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -3697,7 +3746,7 @@ export const SubmitRequirementRequest: MessageFns<SubmitRequirementRequest> = {
               break;
             }
 
-            message.requirementId = reader.string();
+            message.requirementId = reader.string(true);
             continue;
           }
           case 4: {
@@ -3717,10 +3766,13 @@ export const SubmitRequirementRequest: MessageFns<SubmitRequirementRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3837,10 +3889,13 @@ export const SubmitRequirementResponse: MessageFns<SubmitRequirementResponse> = 
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3940,7 +3995,7 @@ export const ReviewRequirementRequest: MessageFns<ReviewRequirementRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -3948,7 +4003,7 @@ export const ReviewRequirementRequest: MessageFns<ReviewRequirementRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -3956,7 +4011,7 @@ export const ReviewRequirementRequest: MessageFns<ReviewRequirementRequest> = {
               break;
             }
 
-            message.requirementId = reader.string();
+            message.requirementId = reader.string(true);
             continue;
           }
           case 4: {
@@ -3972,7 +4027,7 @@ export const ReviewRequirementRequest: MessageFns<ReviewRequirementRequest> = {
               break;
             }
 
-            message.reason = reader.string();
+            message.reason = reader.string(true);
             continue;
           }
           case 6: {
@@ -3992,10 +4047,13 @@ export const ReviewRequirementRequest: MessageFns<ReviewRequirementRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4124,10 +4182,13 @@ export const ReviewRequirementResponse: MessageFns<ReviewRequirementResponse> = 
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4210,7 +4271,7 @@ export const ApproveSellerRequest: MessageFns<ApproveSellerRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -4218,7 +4279,7 @@ export const ApproveSellerRequest: MessageFns<ApproveSellerRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -4238,10 +4299,13 @@ export const ApproveSellerRequest: MessageFns<ApproveSellerRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4340,10 +4404,13 @@ export const ApproveSellerResponse: MessageFns<ApproveSellerResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4417,7 +4484,7 @@ export const RejectSellerRequest: MessageFns<RejectSellerRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -4425,7 +4492,7 @@ export const RejectSellerRequest: MessageFns<RejectSellerRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -4441,14 +4508,17 @@ export const RejectSellerRequest: MessageFns<RejectSellerRequest> = {
               break;
             }
 
-            message.reason = reader.string();
+            message.reason = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4543,10 +4613,13 @@ export const RejectSellerResponse: MessageFns<RejectSellerResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4620,7 +4693,7 @@ export const SuspendSellerRequest: MessageFns<SuspendSellerRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -4628,7 +4701,7 @@ export const SuspendSellerRequest: MessageFns<SuspendSellerRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -4644,14 +4717,17 @@ export const SuspendSellerRequest: MessageFns<SuspendSellerRequest> = {
               break;
             }
 
-            message.reason = reader.string();
+            message.reason = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4746,10 +4822,13 @@ export const SuspendSellerResponse: MessageFns<SuspendSellerResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4823,7 +4902,7 @@ export const ReinstateSellerRequest: MessageFns<ReinstateSellerRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -4831,7 +4910,7 @@ export const ReinstateSellerRequest: MessageFns<ReinstateSellerRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -4847,14 +4926,17 @@ export const ReinstateSellerRequest: MessageFns<ReinstateSellerRequest> = {
               break;
             }
 
-            message.reason = reader.string();
+            message.reason = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4949,10 +5031,13 @@ export const ReinstateSellerResponse: MessageFns<ReinstateSellerResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -5048,7 +5133,7 @@ export const CreateOfferRequest: MessageFns<CreateOfferRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -5056,7 +5141,7 @@ export const CreateOfferRequest: MessageFns<CreateOfferRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -5064,7 +5149,7 @@ export const CreateOfferRequest: MessageFns<CreateOfferRequest> = {
               break;
             }
 
-            message.sku = reader.string();
+            message.sku = reader.string(true);
             continue;
           }
           case 4: {
@@ -5072,7 +5157,7 @@ export const CreateOfferRequest: MessageFns<CreateOfferRequest> = {
               break;
             }
 
-            message.itemId = reader.string();
+            message.itemId = reader.string(true);
             continue;
           }
           case 5: {
@@ -5080,7 +5165,7 @@ export const CreateOfferRequest: MessageFns<CreateOfferRequest> = {
               break;
             }
 
-            message.productRef = reader.string();
+            message.productRef = reader.string(true);
             continue;
           }
           case 6: {
@@ -5088,7 +5173,7 @@ export const CreateOfferRequest: MessageFns<CreateOfferRequest> = {
               break;
             }
 
-            message.title = reader.string();
+            message.title = reader.string(true);
             continue;
           }
           case 7: {
@@ -5112,14 +5197,17 @@ export const CreateOfferRequest: MessageFns<CreateOfferRequest> = {
               break;
             }
 
-            message.shippingProfileId = reader.string();
+            message.shippingProfileId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -5249,10 +5337,13 @@ export const CreateOfferResponse: MessageFns<CreateOfferResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -5349,7 +5440,7 @@ export const UpdateOfferRequest: MessageFns<UpdateOfferRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -5357,7 +5448,7 @@ export const UpdateOfferRequest: MessageFns<UpdateOfferRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -5365,7 +5456,7 @@ export const UpdateOfferRequest: MessageFns<UpdateOfferRequest> = {
               break;
             }
 
-            message.offerId = reader.string();
+            message.offerId = reader.string(true);
             continue;
           }
           case 4: {
@@ -5381,7 +5472,7 @@ export const UpdateOfferRequest: MessageFns<UpdateOfferRequest> = {
               break;
             }
 
-            message.title = reader.string();
+            message.title = reader.string(true);
             continue;
           }
           case 6: {
@@ -5405,7 +5496,7 @@ export const UpdateOfferRequest: MessageFns<UpdateOfferRequest> = {
               break;
             }
 
-            message.shippingProfileId = reader.string();
+            message.shippingProfileId = reader.string(true);
             continue;
           }
           case 9: {
@@ -5413,14 +5504,17 @@ export const UpdateOfferRequest: MessageFns<UpdateOfferRequest> = {
               break;
             }
 
-            message.productRef = reader.string();
+            message.productRef = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -5556,10 +5650,13 @@ export const UpdateOfferResponse: MessageFns<UpdateOfferResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -5619,14 +5716,17 @@ export const GetOffersRequest: MessageFns<GetOffersRequest> = {
               break;
             }
 
-            message.offerIds.push(reader.string());
+            message.offerIds.push(reader.string(true));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -5725,14 +5825,17 @@ export const GetOffersResponse: MessageFns<GetOffersResponse> = {
               break;
             }
 
-            message.missingOfferIds.push(reader.string());
+            message.missingOfferIds.push(reader.string(true));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -5826,7 +5929,7 @@ export const ListOffersRequest: MessageFns<ListOffersRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 2: {
@@ -5850,14 +5953,17 @@ export const ListOffersRequest: MessageFns<ListOffersRequest> = {
               break;
             }
 
-            message.pageToken = reader.string();
+            message.pageToken = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -5957,14 +6063,17 @@ export const ListOffersResponse: MessageFns<ListOffersResponse> = {
               break;
             }
 
-            message.nextPageToken = reader.string();
+            message.nextPageToken = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -6053,7 +6162,7 @@ export const SetShippingProfileRequest: MessageFns<SetShippingProfileRequest> = 
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -6061,7 +6170,7 @@ export const SetShippingProfileRequest: MessageFns<SetShippingProfileRequest> = 
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -6069,7 +6178,7 @@ export const SetShippingProfileRequest: MessageFns<SetShippingProfileRequest> = 
               break;
             }
 
-            message.shippingProfileId = reader.string();
+            message.shippingProfileId = reader.string(true);
             continue;
           }
           case 4: {
@@ -6077,7 +6186,7 @@ export const SetShippingProfileRequest: MessageFns<SetShippingProfileRequest> = 
               break;
             }
 
-            message.name = reader.string();
+            message.name = reader.string(true);
             continue;
           }
           case 5: {
@@ -6097,10 +6206,13 @@ export const SetShippingProfileRequest: MessageFns<SetShippingProfileRequest> = 
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -6211,10 +6323,13 @@ export const SetShippingProfileResponse: MessageFns<SetShippingProfileResponse> 
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -6291,7 +6406,7 @@ export const GetStockViewRequest: MessageFns<GetStockViewRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 2: {
@@ -6299,7 +6414,7 @@ export const GetStockViewRequest: MessageFns<GetStockViewRequest> = {
               break;
             }
 
-            message.itemIds.push(reader.string());
+            message.itemIds.push(reader.string(true));
             continue;
           }
           case 3: {
@@ -6315,14 +6430,17 @@ export const GetStockViewRequest: MessageFns<GetStockViewRequest> = {
               break;
             }
 
-            message.pageToken = reader.string();
+            message.pageToken = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -6448,14 +6566,17 @@ export const GetStockViewResponse: MessageFns<GetStockViewResponse> = {
               break;
             }
 
-            message.nextPageToken = reader.string();
+            message.nextPageToken = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {

@@ -3,6 +3,7 @@
 //   protoc-gen-ts_proto  v2.18.0
 //   protoc               unknown
 // source: holdfast/session/v1/session_events.proto
+// Decoding is strict: packages/proto/strict-decoding.ts edited this file.
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -51,10 +52,13 @@ export const SessionRevoked: MessageFns<SessionRevoked> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {

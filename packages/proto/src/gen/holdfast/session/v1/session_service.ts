@@ -3,6 +3,7 @@
 //   protoc-gen-ts_proto  v2.18.0
 //   protoc               unknown
 // source: holdfast/session/v1/session_service.proto
+// Decoding is strict: packages/proto/strict-decoding.ts edited this file.
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -693,7 +694,7 @@ export const Account: MessageFns<Account> = {
               break;
             }
 
-            message.accountId = reader.string();
+            message.accountId = reader.string(true);
             continue;
           }
           case 2: {
@@ -701,7 +702,7 @@ export const Account: MessageFns<Account> = {
               break;
             }
 
-            message.email = reader.string();
+            message.email = reader.string(true);
             continue;
           }
           case 3: {
@@ -709,7 +710,7 @@ export const Account: MessageFns<Account> = {
               break;
             }
 
-            message.displayName = reader.string();
+            message.displayName = reader.string(true);
             continue;
           }
           case 4: {
@@ -745,10 +746,13 @@ export const Account: MessageFns<Account> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -874,7 +878,7 @@ export const Membership: MessageFns<Membership> = {
               break;
             }
 
-            message.accountId = reader.string();
+            message.accountId = reader.string(true);
             continue;
           }
           case 2: {
@@ -882,7 +886,7 @@ export const Membership: MessageFns<Membership> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 3: {
@@ -918,10 +922,13 @@ export const Membership: MessageFns<Membership> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1085,7 +1092,7 @@ export const Session: MessageFns<Session> = {
               break;
             }
 
-            message.sessionId = reader.string();
+            message.sessionId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1109,7 +1116,7 @@ export const Session: MessageFns<Session> = {
               break;
             }
 
-            message.accountId = reader.string();
+            message.accountId = reader.string(true);
             continue;
           }
           case 5: {
@@ -1117,7 +1124,7 @@ export const Session: MessageFns<Session> = {
               break;
             }
 
-            message.guestId = reader.string();
+            message.guestId = reader.string(true);
             continue;
           }
           case 6: {
@@ -1133,7 +1140,7 @@ export const Session: MessageFns<Session> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 8: {
@@ -1149,7 +1156,7 @@ export const Session: MessageFns<Session> = {
               break;
             }
 
-            message.deviceName = reader.string();
+            message.deviceName = reader.string(true);
             continue;
           }
           case 10: {
@@ -1201,10 +1208,13 @@ export const Session: MessageFns<Session> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1389,7 +1399,7 @@ export const TokenPair: MessageFns<TokenPair> = {
               break;
             }
 
-            message.accessToken = reader.string();
+            message.accessToken = reader.string(true);
             continue;
           }
           case 2: {
@@ -1405,7 +1415,7 @@ export const TokenPair: MessageFns<TokenPair> = {
               break;
             }
 
-            message.refreshToken = reader.string();
+            message.refreshToken = reader.string(true);
             continue;
           }
           case 4: {
@@ -1417,10 +1427,13 @@ export const TokenPair: MessageFns<TokenPair> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1524,14 +1537,17 @@ export const ActAs: MessageFns<ActAs> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1605,7 +1621,7 @@ export const CreateGuestSessionRequest: MessageFns<CreateGuestSessionRequest> = 
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1613,14 +1629,17 @@ export const CreateGuestSessionRequest: MessageFns<CreateGuestSessionRequest> = 
               break;
             }
 
-            message.deviceName = reader.string();
+            message.deviceName = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1710,10 +1729,13 @@ export const CreateGuestSessionResponse: MessageFns<CreateGuestSessionResponse> 
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1793,7 +1815,7 @@ export const RegisterAccountRequest: MessageFns<RegisterAccountRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -1801,7 +1823,7 @@ export const RegisterAccountRequest: MessageFns<RegisterAccountRequest> = {
               break;
             }
 
-            message.email = reader.string();
+            message.email = reader.string(true);
             continue;
           }
           case 3: {
@@ -1809,7 +1831,7 @@ export const RegisterAccountRequest: MessageFns<RegisterAccountRequest> = {
               break;
             }
 
-            message.password = reader.string();
+            message.password = reader.string(true);
             continue;
           }
           case 4: {
@@ -1817,14 +1839,17 @@ export const RegisterAccountRequest: MessageFns<RegisterAccountRequest> = {
               break;
             }
 
-            message.displayName = reader.string();
+            message.displayName = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1913,10 +1938,13 @@ export const RegisterAccountResponse: MessageFns<RegisterAccountResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -1993,7 +2021,7 @@ export const LogInRequest: MessageFns<LogInRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2001,7 +2029,7 @@ export const LogInRequest: MessageFns<LogInRequest> = {
               break;
             }
 
-            message.email = reader.string();
+            message.email = reader.string(true);
             continue;
           }
           case 3: {
@@ -2009,7 +2037,7 @@ export const LogInRequest: MessageFns<LogInRequest> = {
               break;
             }
 
-            message.password = reader.string();
+            message.password = reader.string(true);
             continue;
           }
           case 4: {
@@ -2025,7 +2053,7 @@ export const LogInRequest: MessageFns<LogInRequest> = {
               break;
             }
 
-            message.guestRefreshToken = reader.string();
+            message.guestRefreshToken = reader.string(true);
             continue;
           }
           case 6: {
@@ -2033,14 +2061,17 @@ export const LogInRequest: MessageFns<LogInRequest> = {
               break;
             }
 
-            message.deviceName = reader.string();
+            message.deviceName = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2180,10 +2211,13 @@ export const LogInResponse: MessageFns<LogInResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2274,7 +2308,7 @@ export const RefreshSessionRequest: MessageFns<RefreshSessionRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2282,7 +2316,7 @@ export const RefreshSessionRequest: MessageFns<RefreshSessionRequest> = {
               break;
             }
 
-            message.refreshToken = reader.string();
+            message.refreshToken = reader.string(true);
             continue;
           }
           case 3: {
@@ -2294,10 +2328,13 @@ export const RefreshSessionRequest: MessageFns<RefreshSessionRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2396,10 +2433,13 @@ export const RefreshSessionResponse: MessageFns<RefreshSessionResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2473,7 +2513,7 @@ export const LogOutRequest: MessageFns<LogOutRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2481,14 +2521,17 @@ export const LogOutRequest: MessageFns<LogOutRequest> = {
               break;
             }
 
-            message.refreshToken = reader.string();
+            message.refreshToken = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2567,10 +2610,13 @@ export const LogOutResponse: MessageFns<LogOutResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2635,7 +2681,7 @@ export const RevokeAllSessionsRequest: MessageFns<RevokeAllSessionsRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -2643,14 +2689,17 @@ export const RevokeAllSessionsRequest: MessageFns<RevokeAllSessionsRequest> = {
               break;
             }
 
-            message.accountId = reader.string();
+            message.accountId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2754,10 +2803,13 @@ export const RevokeAllSessionsResponse: MessageFns<RevokeAllSessionsResponse> = 
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2841,14 +2893,17 @@ export const GetSessionRequest: MessageFns<GetSessionRequest> = {
               break;
             }
 
-            message.sessionId = reader.string();
+            message.sessionId = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -2940,10 +2995,13 @@ export const GetSessionResponse: MessageFns<GetSessionResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3030,7 +3088,7 @@ export const ValidateSessionRequest: MessageFns<ValidateSessionRequest> = {
               break;
             }
 
-            message.sessionId = reader.string();
+            message.sessionId = reader.string(true);
             continue;
           }
           case 2: {
@@ -3038,7 +3096,7 @@ export const ValidateSessionRequest: MessageFns<ValidateSessionRequest> = {
               break;
             }
 
-            message.accountId = reader.string();
+            message.accountId = reader.string(true);
             continue;
           }
           case 3: {
@@ -3050,10 +3108,13 @@ export const ValidateSessionRequest: MessageFns<ValidateSessionRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3165,10 +3226,13 @@ export const ValidateSessionResponse: MessageFns<ValidateSessionResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3259,7 +3323,7 @@ export const Revocation: MessageFns<Revocation> = {
               break;
             }
 
-            message.subject = { $case: "sessionId", value: reader.string() };
+            message.subject = { $case: "sessionId", value: reader.string(true) };
             continue;
           }
           case 2: {
@@ -3287,10 +3351,13 @@ export const Revocation: MessageFns<Revocation> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3397,7 +3464,7 @@ export const AccountRevocation: MessageFns<AccountRevocation> = {
               break;
             }
 
-            message.accountId = reader.string();
+            message.accountId = reader.string(true);
             continue;
           }
           case 2: {
@@ -3409,10 +3476,13 @@ export const AccountRevocation: MessageFns<AccountRevocation> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3492,7 +3562,7 @@ export const ListRevocationsRequest: MessageFns<ListRevocationsRequest> = {
               break;
             }
 
-            message.cursor = reader.string();
+            message.cursor = reader.string(true);
             continue;
           }
           case 2: {
@@ -3504,10 +3574,13 @@ export const ListRevocationsRequest: MessageFns<ListRevocationsRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3595,7 +3668,7 @@ export const ListRevocationsResponse: MessageFns<ListRevocationsResponse> = {
               break;
             }
 
-            message.nextCursor = reader.string();
+            message.nextCursor = reader.string(true);
             continue;
           }
           case 3: {
@@ -3615,10 +3688,13 @@ export const ListRevocationsResponse: MessageFns<ListRevocationsResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3698,10 +3774,13 @@ export const GetKeySetRequest: MessageFns<GetKeySetRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3772,10 +3851,13 @@ export const GetKeySetResponse: MessageFns<GetKeySetResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -3863,7 +3945,7 @@ export const VerificationKey: MessageFns<VerificationKey> = {
               break;
             }
 
-            message.kid = reader.string();
+            message.kid = reader.string(true);
             continue;
           }
           case 2: {
@@ -3871,7 +3953,7 @@ export const VerificationKey: MessageFns<VerificationKey> = {
               break;
             }
 
-            message.kty = reader.string();
+            message.kty = reader.string(true);
             continue;
           }
           case 3: {
@@ -3879,7 +3961,7 @@ export const VerificationKey: MessageFns<VerificationKey> = {
               break;
             }
 
-            message.crv = reader.string();
+            message.crv = reader.string(true);
             continue;
           }
           case 4: {
@@ -3887,7 +3969,7 @@ export const VerificationKey: MessageFns<VerificationKey> = {
               break;
             }
 
-            message.x = reader.string();
+            message.x = reader.string(true);
             continue;
           }
           case 5: {
@@ -3895,7 +3977,7 @@ export const VerificationKey: MessageFns<VerificationKey> = {
               break;
             }
 
-            message.alg = reader.string();
+            message.alg = reader.string(true);
             continue;
           }
           case 6: {
@@ -3903,14 +3985,17 @@ export const VerificationKey: MessageFns<VerificationKey> = {
               break;
             }
 
-            message.use = reader.string();
+            message.use = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4006,7 +4091,7 @@ export const GrantMembershipRequest: MessageFns<GrantMembershipRequest> = {
               break;
             }
 
-            message.requestId = reader.string();
+            message.requestId = reader.string(true);
             continue;
           }
           case 2: {
@@ -4014,7 +4099,7 @@ export const GrantMembershipRequest: MessageFns<GrantMembershipRequest> = {
               break;
             }
 
-            message.accountId = reader.string();
+            message.accountId = reader.string(true);
             continue;
           }
           case 3: {
@@ -4022,7 +4107,7 @@ export const GrantMembershipRequest: MessageFns<GrantMembershipRequest> = {
               break;
             }
 
-            message.sellerId = reader.string();
+            message.sellerId = reader.string(true);
             continue;
           }
           case 4: {
@@ -4034,10 +4119,13 @@ export const GrantMembershipRequest: MessageFns<GrantMembershipRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {
@@ -4130,10 +4218,13 @@ export const GrantMembershipResponse: MessageFns<GrantMembershipResponse> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {

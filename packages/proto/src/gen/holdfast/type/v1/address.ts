@@ -3,6 +3,7 @@
 //   protoc-gen-ts_proto  v2.18.0
 //   protoc               unknown
 // source: holdfast/type/v1/address.proto
+// Decoding is strict: packages/proto/strict-decoding.ts edited this file.
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -73,7 +74,7 @@ export const Address: MessageFns<Address> = {
               break;
             }
 
-            message.recipient = reader.string();
+            message.recipient = reader.string(true);
             continue;
           }
           case 2: {
@@ -81,7 +82,7 @@ export const Address: MessageFns<Address> = {
               break;
             }
 
-            message.line1 = reader.string();
+            message.line1 = reader.string(true);
             continue;
           }
           case 3: {
@@ -89,7 +90,7 @@ export const Address: MessageFns<Address> = {
               break;
             }
 
-            message.line2 = reader.string();
+            message.line2 = reader.string(true);
             continue;
           }
           case 4: {
@@ -97,7 +98,7 @@ export const Address: MessageFns<Address> = {
               break;
             }
 
-            message.city = reader.string();
+            message.city = reader.string(true);
             continue;
           }
           case 5: {
@@ -105,7 +106,7 @@ export const Address: MessageFns<Address> = {
               break;
             }
 
-            message.region = reader.string();
+            message.region = reader.string(true);
             continue;
           }
           case 6: {
@@ -113,7 +114,7 @@ export const Address: MessageFns<Address> = {
               break;
             }
 
-            message.postalCode = reader.string();
+            message.postalCode = reader.string(true);
             continue;
           }
           case 7: {
@@ -121,14 +122,17 @@ export const Address: MessageFns<Address> = {
               break;
             }
 
-            message.countryCode = reader.string();
+            message.countryCode = reader.string(true);
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
         }
-        reader.skip(tag & 7);
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
       }
       return message;
     } finally {

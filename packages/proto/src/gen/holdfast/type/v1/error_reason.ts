@@ -3,6 +3,7 @@
 //   protoc-gen-ts_proto  v2.18.0
 //   protoc               unknown
 // source: holdfast/type/v1/error_reason.proto
+// Decoding is strict: packages/proto/strict-decoding.ts edited this file.
 
 /* eslint-disable */
 
@@ -103,6 +104,8 @@ export const ErrorReason = {
   HOLD_STATE: 107,
   /** RESTOCK_LIMIT - More units would come back than were sold. */
   RESTOCK_LIMIT: 108,
+  /** HOLD_EXISTS - The hold_id was used for another order or other lines. */
+  HOLD_EXISTS: 109,
   /** PAYMENT_NOT_FOUND - No such payment. */
   PAYMENT_NOT_FOUND: 130,
   /** PAYMENT_DECLINED - The provider refused the payment for good. */
@@ -127,6 +130,10 @@ export const ErrorReason = {
   ACTION_EXPIRED: 140,
   /** RISK_DENIED - The payment is too risky. */
   RISK_DENIED: 141,
+  /** PAYMENT_EXISTS - The payment_id was used for other content. */
+  PAYMENT_EXISTS: 142,
+  /** REFUND_EXISTS - The refund_id was used for other content. */
+  REFUND_EXISTS: 143,
   /** SELLER_NOT_FOUND - No such seller. */
   SELLER_NOT_FOUND: 160,
   /** SELLER_EXISTS - The account has an application of this legal name. */
@@ -227,6 +234,7 @@ export namespace ErrorReason {
   export type HOLD_EXPIRED = typeof ErrorReason.HOLD_EXPIRED;
   export type HOLD_STATE = typeof ErrorReason.HOLD_STATE;
   export type RESTOCK_LIMIT = typeof ErrorReason.RESTOCK_LIMIT;
+  export type HOLD_EXISTS = typeof ErrorReason.HOLD_EXISTS;
   export type PAYMENT_NOT_FOUND = typeof ErrorReason.PAYMENT_NOT_FOUND;
   export type PAYMENT_DECLINED = typeof ErrorReason.PAYMENT_DECLINED;
   export type PAYMENT_FAILED = typeof ErrorReason.PAYMENT_FAILED;
@@ -239,6 +247,8 @@ export namespace ErrorReason {
   export type AUTHORIZATION_LAPSED = typeof ErrorReason.AUTHORIZATION_LAPSED;
   export type ACTION_EXPIRED = typeof ErrorReason.ACTION_EXPIRED;
   export type RISK_DENIED = typeof ErrorReason.RISK_DENIED;
+  export type PAYMENT_EXISTS = typeof ErrorReason.PAYMENT_EXISTS;
+  export type REFUND_EXISTS = typeof ErrorReason.REFUND_EXISTS;
   export type SELLER_NOT_FOUND = typeof ErrorReason.SELLER_NOT_FOUND;
   export type SELLER_EXISTS = typeof ErrorReason.SELLER_EXISTS;
   export type SELLER_STATE = typeof ErrorReason.SELLER_STATE;
@@ -406,6 +416,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 108:
     case "ERROR_REASON_RESTOCK_LIMIT":
       return ErrorReason.RESTOCK_LIMIT;
+    case 109:
+    case "ERROR_REASON_HOLD_EXISTS":
+      return ErrorReason.HOLD_EXISTS;
     case 130:
     case "ERROR_REASON_PAYMENT_NOT_FOUND":
       return ErrorReason.PAYMENT_NOT_FOUND;
@@ -442,6 +455,12 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 141:
     case "ERROR_REASON_RISK_DENIED":
       return ErrorReason.RISK_DENIED;
+    case 142:
+    case "ERROR_REASON_PAYMENT_EXISTS":
+      return ErrorReason.PAYMENT_EXISTS;
+    case 143:
+    case "ERROR_REASON_REFUND_EXISTS":
+      return ErrorReason.REFUND_EXISTS;
     case 160:
     case "ERROR_REASON_SELLER_NOT_FOUND":
       return ErrorReason.SELLER_NOT_FOUND;
@@ -615,6 +634,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_HOLD_STATE";
     case ErrorReason.RESTOCK_LIMIT:
       return "ERROR_REASON_RESTOCK_LIMIT";
+    case ErrorReason.HOLD_EXISTS:
+      return "ERROR_REASON_HOLD_EXISTS";
     case ErrorReason.PAYMENT_NOT_FOUND:
       return "ERROR_REASON_PAYMENT_NOT_FOUND";
     case ErrorReason.PAYMENT_DECLINED:
@@ -639,6 +660,10 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_ACTION_EXPIRED";
     case ErrorReason.RISK_DENIED:
       return "ERROR_REASON_RISK_DENIED";
+    case ErrorReason.PAYMENT_EXISTS:
+      return "ERROR_REASON_PAYMENT_EXISTS";
+    case ErrorReason.REFUND_EXISTS:
+      return "ERROR_REASON_REFUND_EXISTS";
     case ErrorReason.SELLER_NOT_FOUND:
       return "ERROR_REASON_SELLER_NOT_FOUND";
     case ErrorReason.SELLER_EXISTS:
