@@ -45,8 +45,8 @@ export type StoredRead =
 export type CanaryResult = 'ok' | 'unavailable' | 'wrong-answer'
 
 /**
- * The process's door to Redis. Redis holds copies only (law 6), so nothing here throws: when Redis is
- * away, slow or wrong, that is an answer, within 200 ms and at once while it is known to be away.
+ * The process's door to Redis. Redis holds copies only (law 6), so nothing here throws: when Redis
+ * is away, slow or wrong, that is an answer, within 200 ms, and at once while known to be away.
  */
 export interface Cache extends AsyncDisposable {
   /** False while the breaker refuses callers or the link is down. */
@@ -74,7 +74,7 @@ const RECONNECT_MAX_MS = 1_000
 const KEEP_ALIVE_MS = 5_000
 const CANARY_TTL_MS = 10_000
 const VERSION_SHAPE = /^\d{1,19}$/
-/** Server errors that pass: loading a dump, a replica after a failover, memory full, a busy script. */
+/** Server errors that pass: loading a dump, a replica after failover, full memory, busy script. */
 const PASSING_ERRORS = ['LOADING', 'READONLY', 'OOM', 'BUSY', 'MASTERDOWN', 'NOAUTH', 'NOPERM']
 
 const commandFailures = counter('holdfast_cache_failures_total', 'Redis commands without an answer')

@@ -1,13 +1,13 @@
 /**
  * A key holds a hash: `v` the version as decimal text, `d` the data, or `x` instead of `d` for a
  * tombstone. The scripts may run twice (ioredis sends commands in flight again after a reconnect),
- * so they are idempotent: the higher version wins, whoever comes last. Anything else in a key counts
- * as absent.
+ * so they are idempotent: the higher version wins, whoever comes last. Anything else counts as
+ * absent.
  */
 
 /**
  * KEYS[1]; ARGV: version, lifetime in ms, 'd' or 'x', data. 1 when stored, 0 when the key already
- * holds this version or a higher one. Versions are compared as text, since Lua's numbers are doubles.
+ * holds this version or a higher one. Versions are compared as text: Lua's numbers are doubles.
  */
 export const SET_IF_NEWER = `
 local kind = redis.call('TYPE', KEYS[1])['ok']
@@ -24,7 +24,7 @@ redis.call('HSET', KEYS[1], 'v', ARGV[1], ARGV[3], ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1`
 
-/** KEYS[1]; ARGV: version as read, '' for none. Deletes what cannot be read unless it was mended. */
+/** KEYS[1]; ARGV: version as read, '' for none. Deletes what cannot be read unless replaced. */
 export const DELETE_IF_BROKEN = `
 local kind = redis.call('TYPE', KEYS[1])['ok']
 if kind == 'none' then return 0 end

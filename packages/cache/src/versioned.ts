@@ -8,7 +8,7 @@ export interface Versioned<T> {
   readonly value: T
 }
 
-/** What a cache knows of a key; a tombstone is a miss, since only the database says what is gone. */
+/** What a cache knows of a key; a tombstone is a miss: only the database says what is gone. */
 export type CacheRead<T> =
   | ({ readonly kind: 'hit' } & Versioned<T>)
   | { readonly kind: 'miss' }
@@ -28,13 +28,13 @@ export interface VersionedCache<T> {
   read(id: string): Promise<CacheRead<T>>
   /** Idempotent. */
   store(id: string, copy: Versioned<T>): Promise<CacheWrite>
-  /** Leaves a tombstone, so that a late copy of an earlier version does not revive it. Idempotent. */
+  /** Leaves a tombstone, so that a late copy of an earlier version is refused. Idempotent. */
   remove(id: string, version: bigint): Promise<CacheWrite>
   /**
-   * The cached value, or the one `fill` reads from the database, stored on the way. Callers that miss
-   * at the same time share one `fill`, so it may have begun before a caller arrived: not for reads
-   * that must see the caller's own write. Fails only as `fill` does; undefined when `fill` finds
-   * nothing.
+   * The cached value, or the one `fill` reads from the database, stored on the way. Callers that
+   * miss at the same time share one `fill`, so it may have begun before a caller arrived: not for
+   * reads that must see the caller's own write. Fails only as `fill` does; undefined when `fill`
+   * finds nothing.
    */
   readThrough(
     id: string,
