@@ -127,10 +127,12 @@ function end(result: CheckoutResult): CheckoutResult {
 
 async function forward(run: Run): Promise<Verdict> {
   const { input, desk, saga } = run
-  saga.register(() => undoStep(run, 'end-order', async () => {
-    run.endedAs = (await undoing.endOrder({ ...input, reason: run.reason })).state
-    return 'undone'
-  }))
+  saga.register(() =>
+    undoStep(run, 'end-order', async () => {
+      run.endedAs = (await undoing.endOrder({ ...input, reason: run.reason })).state
+      return 'undone'
+    }),
+  )
   showDetails(runningDetails('prepare'))
   const prepared = await saga.step(
     () => undoStep(run, 'release-hold', () => undoing.releaseHold(input)),
@@ -149,11 +151,17 @@ async function forward(run: Run): Promise<Verdict> {
 }
 
 function prepare(input: CheckoutInput): Promise<PrepareAnswer> {
-  return quickly(() => local.prepare(input), () => regular.prepare(input))
+  return quickly(
+    () => local.prepare(input),
+    () => regular.prepare(input),
+  )
 }
 
 function markPaid(input: CheckoutInput): Promise<FinishAnswer> {
-  return quickly(() => local.finish(input), () => regular.finish(input))
+  return quickly(
+    () => local.finish(input),
+    () => regular.finish(input),
+  )
 }
 
 /** Tries in this worker first; when that was too short, as an activity that the server retries. */

@@ -38,6 +38,9 @@ export const MESSAGES = {
   sellerDecided: 'decided',
 } as const
 
+/** Name of a signal or update. */
+export type MessageName = (typeof MESSAGES)[keyof typeof MESSAGES]
+
 /** A search attribute's type as the server registers it. */
 export type SearchAttributeKind = 'Keyword' | 'KeywordList' | 'Bool'
 
@@ -48,6 +51,9 @@ export const SEARCH_ATTRIBUTES = {
   HoldfastPaymentId: 'Keyword',
   HoldfastParked: 'Bool',
 } as const satisfies Record<string, SearchAttributeKind>
+
+/** Registered type of each custom search attribute. */
+export type SearchAttributeKinds = typeof SEARCH_ATTRIBUTES
 
 /** Name of a custom search attribute. */
 export type SearchAttributeName = keyof typeof SEARCH_ATTRIBUTES

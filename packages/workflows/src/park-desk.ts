@@ -82,7 +82,7 @@ interface DeskState {
 export function openParkDesk(input: CheckoutInput): ParkDesk {
   const state: DeskState = { input, open: undefined, count: 0 }
   setHandler(resolvePark, (decision) => takeDecision(state, decision), {
-    validator: (decision) => checkDecision(state, decision),
+    validator: (decision: ResolveParkInput) => checkDecision(state, decision),
     description: 'Decides about the parked step: park_seq and one of the actions in the details.',
   })
   return {
@@ -123,9 +123,7 @@ async function attempt<T>(
   }
 }
 
-type RunOutcome<T> =
-  | Attempt<T>
-  | { readonly kind: 'failed'; readonly error: ActivityFailure }
+type RunOutcome<T> = Attempt<T> | { readonly kind: 'failed'; readonly error: ActivityFailure }
 
 async function outcomeOf<T>(run: () => Promise<T>): Promise<RunOutcome<T>> {
   try {

@@ -1,0 +1,8 @@
+export * from './activities.ts'
+export * from './bundle.ts'
+export * from './calls.ts'
+export * from './connection.ts'
+export * from './history.ts'
+export * from './replay.ts'
+export { bridgeLogger, installTemporalRuntime } from './runtime.ts'
+export * from './worker.ts'
