@@ -1,5 +1,9 @@
+import { randomBytes } from 'node:crypto'
+import { freePorts } from '@holdfast/backing'
+import { systemClock as clock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { backing, eventually } from '@holdfast/testkit'
+import { expect, test } from 'vitest'
 import {
   type Bus,
   connectBus,
@@ -7,22 +11,16 @@ import {
   type OutMessage,
   type StreamSpec,
 } from '../src/index.ts'
-import { clock, eventually, freePort, startNats } from './nats-server.ts'
+import { startOwnNats } from './own-nats.ts'
 
-let nats: Awaited<ReturnType<typeof startNats>>
-beforeAll(async () => {
-  nats = await startNats()
-}, 30_000)
-afterAll(async () => {
-  await nats.kill('SIGTERM')
-})
-
+/** Other files use the same server. */
+const run = randomBytes(4).toString('hex')
 let streams = 0
 function newState(): StreamSpec & { readonly prefix: string } {
   streams += 1
-  const prefix = `state${streams}.v1`
+  const prefix = `state${run}${streams}.v1`
   return {
-    name: `STATE${streams}`,
+    name: `STATE${run}${streams}`,
     prefix,
     subjects: [`${prefix}.>`],
     messagesPerSubjectMax: 1,
@@ -31,16 +29,16 @@ function newState(): StreamSpec & { readonly prefix: string } {
 }
 function newFacts(): StreamSpec & { readonly prefix: string } {
   streams += 1
-  const prefix = `facts${streams}.v1`
+  const prefix = `facts${run}${streams}.v1`
   return {
-    name: `FACTS${streams}`,
+    name: `FACTS${run}${streams}`,
     prefix,
     subjects: [`${prefix}.>`],
     maxAgeMs: 3_600_000,
     maxBytes: 1_000_000,
   }
 }
-async function open(url = nats.url): Promise<Bus> {
+async function open(url = backing().natsUrl): Promise<Bus> {
   const bus = connectBus({ urls: [url], name: 'test', log: SILENT_LOGGER, clock })
   expect(await bus.whenConnected(AbortSignal.timeout(10_000))).toBe(true)
   return bus
@@ -64,7 +62,7 @@ test('a hint reaches listeners of other processes, wildcards included', async ()
 })
 
 test('a bus opens without a server, says unavailable, and connects when one comes', async () => {
-  const port = await freePort()
+  const [port] = await freePorts(1)
   await using bus = connectBus({
     urls: [`nats://127.0.0.1:${port}`],
     name: 't',
@@ -75,9 +73,8 @@ test('a bus opens without a server, says unavailable, and connects when one come
   expect((await bus.ensureStream(newState())).kind).toBe('unavailable')
   expect((await bus.publish({ subject: 'a.b', data: bytes('x') })).kind).toBe('unavailable')
   bus.poke('hint.v1.a')
-  const late = await startNats({ port })
+  await using _late = await startOwnNats({ port })
   expect(await bus.whenConnected(AbortSignal.timeout(10_000))).toBe(true)
-  await late.kill()
 }, 20_000)
 
 test('a bus can be closed while it never reached a server', async () => {
@@ -196,7 +193,7 @@ test('a poison message is handed over and the follower goes on', async () => {
 })
 
 test('I18: a rebuilt stream is a new epoch: the reader is told and sees all anew', async () => {
-  const own = await startNats()
+  await using own = await startOwnNats()
   await using bus = await open(own.url)
   const spec = newState()
   await bus.ensureStream(spec)
@@ -216,8 +213,8 @@ test('I18: a rebuilt stream is a new epoch: the reader is told and sees all anew
     onPoison: () => undefined,
   })
   await eventually(() => expect(events).toEqual(['started', 'a9']), { withinMs: 5_000 })
-  await own.kill()
-  const wiped = await startNats({ port: own.port })
+  await own.stop()
+  await own.start({ wipe: true })
   expect(await bus.whenConnected(AbortSignal.timeout(10_000))).toBe(true)
   await eventually(
     async () => {
@@ -244,11 +241,10 @@ test('I18: a rebuilt stream is a new epoch: the reader is told and sees all anew
     },
     { withinMs: 15_000 },
   )
-  await wiped.kill()
 }, 60_000)
 
 test('a follower survives kill and restart of NATS and misses nothing', async () => {
-  const own = await startNats()
+  await using own = await startOwnNats()
   await using bus = await open(own.url)
   const spec = newFacts()
   await bus.ensureStream(spec)
@@ -265,11 +261,11 @@ test('a follower survives kill and restart of NATS and misses nothing', async ()
   await eventually(() => expect(gaps).toEqual(['started']), { withinMs: 5_000 })
   await bus.publish({ subject: `${spec.prefix}.a`, data: bytes('1') })
   await eventually(() => expect(seen).toEqual(['1']), { withinMs: 5_000 })
-  await own.kill()
+  await own.stop()
   expect((await bus.publish({ subject: `${spec.prefix}.a`, data: bytes('lost') })).kind).toBe(
     'unavailable',
   )
-  const again = await startNats({ port: own.port, dir: own.dir })
+  await own.start({ wipe: false })
   await bus.whenConnected(AbortSignal.timeout(10_000))
   await eventually(
     async () =>
@@ -282,11 +278,10 @@ test('a follower survives kill and restart of NATS and misses nothing', async ()
     withinMs: 15_000,
   })
   expect(gaps.length).toBeGreaterThan(1)
-  await again.kill()
 }, 60_000)
 
 test('a frozen NATS is noticed by missed heartbeats and followed again later', async () => {
-  const own = await startNats()
+  await using own = await startOwnNats()
   const warnings: string[] = []
   const log = { ...SILENT_LOGGER, warn: (message: string) => void warnings.push(message) }
   await using bus = connectBus({ urls: [own.url], name: 'test', log, clock })
@@ -322,11 +317,10 @@ test('a frozen NATS is noticed by missed heartbeats and followed again later', a
     },
     { withinMs: 15_000 },
   )
-  await own.kill()
 }, 60_000)
 
 test('I9: a durable consumer works off all across kill -9 of NATS and failures', async () => {
-  const own = await startNats()
+  await using own = await startOwnNats()
   await using bus = await open(own.url)
   const spec = newFacts()
   await bus.ensureStream(spec)
@@ -348,8 +342,8 @@ test('I9: a durable consumer works off all across kill -9 of NATS and failures',
   for (const body of ['1', '2', '3'])
     await bus.publish({ subject: `${spec.prefix}.a`, data: bytes(body) })
   await eventually(() => expect([...done].sort()).toEqual(['1', '2', '3']), { withinMs: 15_000 })
-  await own.kill()
-  const again = await startNats({ port: own.port, dir: own.dir })
+  own.signal('SIGKILL')
+  await eventually(() => expect(bus.isConnected).toBe(false), { withinMs: 5_000 })
   await bus.whenConnected(AbortSignal.timeout(10_000))
   await eventually(
     async () =>
@@ -359,7 +353,6 @@ test('I9: a durable consumer works off all across kill -9 of NATS and failures',
     { withinMs: 10_000 },
   )
   await eventually(() => expect(done.has('4')).toBe(true), { withinMs: 20_000 })
-  await again.kill()
 }, 60_000)
 
 test('a message that always fails is parked after 5 tries and the rest goes on', async () => {

@@ -1,4 +1,7 @@
+import { freePorts } from '@holdfast/backing'
+import { systemClock as clock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
+import { eventually } from '@holdfast/testkit'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import {
@@ -8,7 +11,7 @@ import {
   createVersionedCache,
   type VersionedCache,
 } from '../src/index.ts'
-import { clock, eventually, freePort, startRedis } from './redis-server.ts'
+import { type OwnRedis, startOwnRedis } from './own-redis.ts'
 
 const TEXT: CacheCodec<string> = {
   encode: (value) => new TextEncoder().encode(`t:${value}`),
@@ -19,7 +22,7 @@ const TEXT: CacheCodec<string> = {
   },
 }
 
-let redis: Awaited<ReturnType<typeof startRedis>>
+let redis: OwnRedis
 let raw: Redis
 let cache: Cache
 let copies: VersionedCache<string>
@@ -35,7 +38,7 @@ async function open(url: string): Promise<Cache> {
 }
 
 beforeAll(async () => {
-  redis = await startRedis()
+  redis = await startOwnRedis()
   raw = new Redis(redis.url)
   cache = await open(redis.url)
   copies = copiesIn(cache)
@@ -44,7 +47,7 @@ beforeEach(() => raw.flushall())
 afterAll(async () => {
   await cache[Symbol.asyncDispose]()
   raw.disconnect()
-  await redis.kill()
+  await redis[Symbol.asyncDispose]()
 })
 
 test('I14: the higher version wins, whoever writes last', async () => {
@@ -142,11 +145,11 @@ test('the canary tells that Redis takes, gives and deletes', async () => {
 })
 
 test('I15: a killed Redis is unavailable at once and healed after it is back', async () => {
-  const own = await startRedis()
+  await using own = await startOwnRedis()
   await using over = await open(own.url)
   const mine = copiesIn(over)
   await mine.store('a', { version: 1n, value: 'one' })
-  await own.kill()
+  await own.stop()
   await eventually(() => expect(over.isAvailable).toBe(false), { withinMs: 2_000 })
   const startedAt = performance.now()
   for (let index = 0; index < 100; index += 1) {
@@ -157,31 +160,30 @@ test('I15: a killed Redis is unavailable at once and healed after it is back', a
   expect(await over.checkCanary()).toBe('unavailable')
   const fill = async () => ({ version: 2n, value: 'from the database' })
   expect(await mine.readThrough('a', fill)).toMatchObject({ source: 'database' })
-  const again = await startRedis({ port: own.port })
+  await own.start()
   // A cold Redis has lost the scripts too.
   await eventually(
     async () => expect(await mine.store('a', { version: 3n, value: 'three' })).toBe('stored'),
     { withinMs: 3_000 },
   )
   expect(await mine.read('a')).toMatchObject({ kind: 'hit', version: 3n })
-  await again.kill()
 })
 
 test('I15: commands in flight at the kill settle, none hangs', async () => {
-  const own = await startRedis()
+  await using own = await startOwnRedis()
   await using over = await open(own.url)
   const mine = copiesIn(over)
   own.signal('SIGSTOP')
   const writes = Array.from({ length: 20 }, (_, index) =>
     mine.store(`k${index}`, { version: 1n, value: 'x' }),
   )
-  await own.kill()
+  own.signal('SIGKILL')
   const outcomes = await Promise.all(writes)
   expect(new Set(outcomes)).toEqual(new Set(['unavailable']))
 })
 
 test('a frozen Redis costs 200 ms a few times, then nothing, and heals later', async () => {
-  const own = await startRedis()
+  await using own = await startOwnRedis()
   await using over = await open(own.url)
   const mine = copiesIn(over)
   await mine.store('a', { version: 1n, value: 'one' })
@@ -200,11 +202,10 @@ test('a frozen Redis costs 200 ms a few times, then nothing, and heals later', a
   await eventually(async () => expect(await mine.read('a')).toMatchObject({ kind: 'hit' }), {
     withinMs: 3_000,
   })
-  await own.kill()
 })
 
 test('a cache opens without a server and connects when one comes', async () => {
-  const port = await freePort()
+  const [port] = await freePorts(1)
   await using over = connectCache({
     url: `redis://127.0.0.1:${port}`,
     name: 'test',
@@ -212,11 +213,10 @@ test('a cache opens without a server and connects when one comes', async () => {
     clock,
   })
   expect(await copiesIn(over).read('a')).toEqual({ kind: 'unavailable' })
-  const late = await startRedis({ port })
+  await using _late = await startOwnRedis({ port })
   await eventually(async () => expect(await copiesIn(over).read('a')).toEqual({ kind: 'miss' }), {
     withinMs: 5_000,
   })
-  await late.kill()
 })
 
 test('an old dump brings back no tombstoned copy above the database version', async () => {
