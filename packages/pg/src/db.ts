@@ -1,6 +1,6 @@
 import { Conflict, HoldfastError, OutcomeUnknown, Unavailable } from '@holdfast/kernel'
 import { type ConnectionPool, type Lease, type PoolOptions, createConnectionPool } from './pool.ts'
-import { SQL_STATE, isConnectionError, isRetryable, isServerTrouble, sqlStateOf } from './sqlstate.ts'
+import { SQL_STATE, isConnectionError, isRetryable, isServerTrouble, sqlStateOf, violatedConstraint } from './sqlstate.ts'
 import type { Result, SqlValue, Statement } from './statement.ts'
 
 declare const primary: unique symbol
@@ -23,9 +23,13 @@ export interface PrimaryDb extends AsyncDisposable {
   /**
    * Runs `work` in one transaction and commits. On 40001, 40P01, 55P03 and a request key taken
    * meanwhile, the whole of `work` runs again, at most three times, so it must have no effect outside
-   * the database. What `work` throws rolls back and is thrown on.
+   * the database. What `work` throws rolls back and is thrown on. `againOn` names unique constraints
+   * whose violation means that another first try won, so that a second run finds its row.
    */
-  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  transaction<T>(
+    work: (tx: Tx) => Promise<T>,
+    options?: { readonly againOn?: readonly string[] },
+  ): Promise<T>
 }
 
 /** Bound on runs of one transaction; each waits for the locks the one before lost to. */
@@ -40,7 +44,7 @@ export function createPrimaryDb(options: PoolOptions): PrimaryDb {
       single(pool, statement, values, (cause) => databaseAway(cause)),
     write: (statement, values = []) =>
       retried(() => single(pool, statement, values, (cause) => outcomeUnknown(cause))),
-    transaction: (work) => retried(() => attempt(pool, work)),
+    transaction: (work, options) => retried(() => attempt(pool, work), options?.againOn),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   } as PrimaryDb
 }
@@ -104,12 +108,13 @@ async function rollBack(lease: Lease, reason: unknown): Promise<void> {
   }
 }
 
-async function retried<T>(run: () => Promise<T>): Promise<T> {
+async function retried<T>(run: () => Promise<T>, againOn: readonly string[] = []): Promise<T> {
   for (let attemptNumber = 1; ; attemptNumber += 1) {
     try {
       return await run()
     } catch (error) {
-      if (!isRetryable(error)) throw error
+      const isAgain = againOn.includes(violatedConstraint(error) ?? '')
+      if (!isAgain && !isRetryable(error)) throw error
       if (attemptNumber >= ATTEMPTS_MAX) throw busy(error)
     }
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import type { Logger } from '@holdfast/telemetry'
+import { urlWithPassword } from './url.ts'
 
 /** A folder of numbered migrations, `0001-init/up.sql`, with the name it is recorded under. */
 export interface MigrationFolder {
@@ -82,9 +83,9 @@ export async function migrate(options: {
   readonly log: Logger
 }): Promise<readonly string[]> {
   const steps = (await Promise.all(options.folders.map(readMigrations))).flat()
+  const { url, password } = options
   const client = new Client({
-    connectionString: options.url,
-    ...(options.password === undefined ? {} : { password: options.password }),
+    connectionString: password === undefined ? url : urlWithPassword(url, password),
   })
   await client.connect()
   try {

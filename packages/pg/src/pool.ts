@@ -2,6 +2,7 @@ import { type Clock, Unavailable } from '@holdfast/kernel'
 import { type Logger, counter, durationHistogram } from '@holdfast/telemetry'
 import { Pool, type PoolClient, types } from 'pg'
 import type { Result, SqlValue, Statement } from './statement.ts'
+import { urlWithPassword } from './url.ts'
 
 /** How to reach one database as one role. */
 export interface PoolOptions {
@@ -54,8 +55,7 @@ export interface ConnectionPool extends AsyncDisposable {
 /** Opens no connection yet; the first `take` does. */
 export function createConnectionPool(options: PoolOptions): ConnectionPool {
   const pool = new Pool({
-    connectionString: options.url,
-    password: options.password,
+    connectionString: urlWithPassword(options.url, options.password),
     application_name: options.applicationName,
     max: options.connectionsMax,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,

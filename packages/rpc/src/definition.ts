@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import type { CallContext } from './context.ts'
 
 /** The part of a ts-proto message type this package needs. */
@@ -33,16 +34,24 @@ export type RequestOf<M extends RpcMethodDefinition> =
 export type ResponseOf<M extends RpcMethodDefinition> =
   M['responseType'] extends MessageType<infer T> ? T : never
 
-/** What a service writes for a method: plain functions, given the checked request and the call. */
-export type RpcHandler<M extends RpcMethodDefinition> = M['requestStream'] extends true
+/**
+ * A schema for each RPC of the service, from the decoded request to what the handler gets: an RPC
+ * without one, or a schema that forgets a field, does not compile.
+ */
+export type RequestSchemas<S extends RpcServiceDefinition> = {
+  readonly [M in keyof S['methods']]: z.ZodType<unknown, RequestOf<S['methods'][M]>>
+}
+
+/** What a service writes for a method: a plain function, given the checked request and the call. */
+export type RpcHandler<M extends RpcMethodDefinition, Checked> = M['requestStream'] extends true
   ? M['responseStream'] extends true
-    ? (requests: AsyncIterable<RequestOf<M>>, call: CallContext) => AsyncIterable<ResponseOf<M>>
-    : (requests: AsyncIterable<RequestOf<M>>, call: CallContext) => Promise<ResponseOf<M>>
+    ? (requests: AsyncIterable<Checked>, call: CallContext) => AsyncIterable<ResponseOf<M>>
+    : (requests: AsyncIterable<Checked>, call: CallContext) => Promise<ResponseOf<M>>
   : M['responseStream'] extends true
-    ? (request: RequestOf<M>, call: CallContext) => AsyncIterable<ResponseOf<M>>
-    : (request: RequestOf<M>, call: CallContext) => Promise<ResponseOf<M>>
+    ? (request: Checked, call: CallContext) => AsyncIterable<ResponseOf<M>>
+    : (request: Checked, call: CallContext) => Promise<ResponseOf<M>>
 
 /** A handler for each RPC of the service. */
-export type RpcHandlers<S extends RpcServiceDefinition> = {
-  readonly [M in keyof S['methods']]: RpcHandler<S['methods'][M]>
+export type RpcHandlers<S extends RpcServiceDefinition, Z extends RequestSchemas<S>> = {
+  readonly [M in keyof S['methods']]: RpcHandler<S['methods'][M], z.output<Z[M]>>
 }

@@ -1,0 +1,65 @@
+import { status as GrpcStatus } from '@grpc/grpc-js'
+import type { CallContext as GrpcContext, ServerError } from 'nice-grpc-common'
+import { type MethodSetting, admit, measure, refuse } from './call.ts'
+import type { CallContext } from './context.ts'
+import { UndecodableRequest } from './decode.ts'
+import { validate } from './validate.ts'
+
+type AnyHandler = (request: unknown, call: CallContext) => unknown
+
+/**
+ * The function grpc sees for a method: it checks, runs the service's handler, and turns whatever it
+ * throws into a status. It cannot crash the process and answers once.
+ */
+export function wrapHandler(setting: MethodSetting, handler: AnyHandler) {
+  return setting.method.responseStream
+    ? (request: unknown, grpc: GrpcContext) => serveStream(setting, handler, request, grpc)
+    : (request: unknown, grpc: GrpcContext) => serveUnary(setting, handler, request, grpc)
+}
+
+async function serveUnary(
+  setting: MethodSetting,
+  handler: AnyHandler,
+  request: unknown,
+  grpc: GrpcContext,
+): Promise<unknown> {
+  const done = measure(setting)
+  try {
+    const { call, checked } = await admit(setting, request, grpc)
+    const input = setting.method.requestStream ? checkEach(setting, checked) : checked
+    const response = await handler(input, call)
+    done('OK')
+    return response
+  } catch (error) {
+    throw counted(refuse(setting, grpc, error), done)
+  }
+}
+
+async function* serveStream(
+  setting: MethodSetting,
+  handler: AnyHandler,
+  request: unknown,
+  grpc: GrpcContext,
+): AsyncGenerator<unknown> {
+  const done = measure(setting)
+  try {
+    const { call, checked } = await admit(setting, request, grpc)
+    const input = setting.method.requestStream ? checkEach(setting, checked) : checked
+    yield* handler(input, call) as AsyncIterable<unknown>
+    done('OK')
+  } catch (error) {
+    throw counted(refuse(setting, grpc, error), done)
+  }
+}
+
+async function* checkEach(setting: MethodSetting, requests: unknown): AsyncGenerator<unknown> {
+  for await (const request of requests as AsyncIterable<unknown>) {
+    if (request instanceof UndecodableRequest) throw request.failure
+    yield validate(setting.schema, request)
+  }
+}
+
+function counted(error: ServerError, done: (code: string) => void): ServerError {
+  done(GrpcStatus[error.code] ?? String(error.code))
+  return error
+}

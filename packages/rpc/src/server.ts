@@ -1,0 +1,104 @@
+import { createHmac } from 'node:crypto'
+import type { Clock } from '@holdfast/kernel'
+import { type Logger, observedGauge } from '@holdfast/telemetry'
+import { createServer } from 'nice-grpc'
+import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection'
+import type { AccessTable } from './access.ts'
+import { createAdmission } from './admission.ts'
+import type { Authenticator } from './auth.ts'
+import { REQUEST_BYTES_MAX, bindDefinition } from './decode.ts'
+import type { RequestSchemas, RpcHandlers, RpcServiceDefinition } from './definition.ts'
+import { wrapHandler } from './handler.ts'
+import { HealthServiceDefinition, createHealth } from './health.ts'
+
+/** Everything a gRPC server is made of. */
+export interface RpcServerOptions<S extends RpcServiceDefinition, Z extends RequestSchemas<S>> {
+  readonly host: string
+  /** 0 asks for any free port. */
+  readonly port: number
+  readonly definition: S
+  readonly schemas: Z
+  readonly access: AccessTable<S>
+  readonly handlers: RpcHandlers<S, Z>
+  readonly authenticator: Authenticator
+  /** At least 32 random bytes of this service, the same in all copies; keys are derived from it. */
+  readonly secret: Uint8Array
+  /** Says whether the process is ready, for grpc.health.v1. */
+  readonly isReady: () => boolean
+  /** FileDescriptorSet for reflection. */
+  readonly descriptors: Uint8Array
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** A listening server. Disposing drains it: calls under way may finish for 8 s, then are cut. */
+export interface RpcServer extends AsyncDisposable {
+  /** `host:port` as it really listens. */
+  readonly address: string
+}
+
+/** How long calls under way may go on while draining, ms. */
+const DRAIN_MS_MAX = 8_000
+
+/** Starts listening. Fails with the listen error, such as EADDRINUSE. */
+export async function startRpcServer<S extends RpcServiceDefinition, Z extends RequestSchemas<S>>(
+  options: RpcServerOptions<S, Z>,
+): Promise<RpcServer> {
+  const { definition, clock, log } = options
+  const admission = createAdmission(clock)
+  const server = createServer({
+    interceptors: [admission.interceptor],
+    // Above our own cap, so that an oversize message is refused with details by our decoder.
+    'grpc.max_receive_message_length': REQUEST_BYTES_MAX * 4,
+    'grpc.max_concurrent_streams': 1_000,
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 3_000,
+    'grpc.enable_channelz': 0,
+  })
+  const bound = bindDefinition(
+    definition,
+    (method) => options.access[method as keyof S['methods']]?.requestBytesMax ?? REQUEST_BYTES_MAX,
+  )
+  server.add(bound as never, implementationOf(options) as never)
+  const health = createHealth({ services: [definition.fullName], isReady: options.isReady, clock })
+  server.add(HealthServiceDefinition as never, health as never)
+  server.add(
+    ServerReflectionService,
+    ServerReflection(options.descriptors, [definition.fullName, HealthServiceDefinition.fullName]),
+  )
+  observedGauge('holdfast_rpc_in_flight', 'Unary calls being served', () => [
+    { value: admission.gauge.inFlight() },
+  ])
+  const port = await server.listen(`${options.host}:${options.port}`)
+  log.info('Serving gRPC', { address: `${options.host}:${port}`, service: definition.fullName })
+  return {
+    address: `${options.host}:${port}`,
+    [Symbol.asyncDispose]: async () => {
+      const stop = new AbortController()
+      const drained = server.shutdown().then(() => stop.abort())
+      await Promise.race([drained, clock.sleep(DRAIN_MS_MAX, stop.signal)])
+      if (!stop.signal.aborted) server.forceShutdown()
+    },
+  }
+}
+
+function implementationOf<S extends RpcServiceDefinition, Z extends RequestSchemas<S>>(
+  options: RpcServerOptions<S, Z>,
+): Record<string, unknown> {
+  const requestHashKey = createHmac('sha256', options.secret).update('request-hash').digest()
+  return Object.fromEntries(
+    Object.entries(options.definition.methods).map(([name, method]) => {
+      const setting = {
+        path: `/${options.definition.fullName}/${method.name}`,
+        method,
+        access: options.access[name as keyof S['methods']],
+        schema: options.schemas[name as keyof S['methods']],
+        authenticator: options.authenticator,
+        requestHashKey,
+        clock: options.clock,
+        log: options.log,
+      }
+      return [name, wrapHandler(setting, options.handlers[name as keyof S['methods']] as never)]
+    }),
+  )
+}

@@ -1,0 +1,128 @@
+import { type IdKind, ID_PREFIXES, InvalidInput, isCurrency, isId } from '@holdfast/kernel'
+import { z } from 'zod'
+
+/** The request as its schema gives it, or InvalidInput with a violation per bad field. */
+export function validate<T>(schema: z.ZodType<T>, request: unknown): T {
+  const parsed = schema.safeParse(request)
+  if (parsed.success) return parsed.data
+  const violations = parsed.error.issues.slice(0, VIOLATIONS_MAX).map((issue) => ({
+    field: fieldPath(issue.path),
+    description: issue.message,
+  }))
+  const first = violations[0]
+  const text = first === undefined ? 'The request is not valid.' : `${first.field} ${first.description}.`
+  throw new InvalidInput(text, violations)
+}
+
+/** Bound on violations named in one answer. */
+const VIOLATIONS_MAX = 20
+
+/** `lines[2].item_id`: the wire's names, as the caller wrote them. */
+function fieldPath(path: readonly PropertyKey[]): string {
+  let text = ''
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`
+    else text += `${text === '' ? '' : '.'}${snakeCase(String(part))}`
+  }
+  return text
+}
+
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+/** Law 2: 1-255 visible ASCII characters, unique per caller and operation. */
+export const requestIdField = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible characters without spaces')
+
+/** An id of the kind, in wire form. */
+export function idField<K extends IdKind>(kind: K) {
+  return z.string().transform((raw, context) => {
+    if (isId(kind, raw)) return raw
+    context.addIssue({ code: 'custom', message: `must be an id like ${ID_PREFIXES[kind]}_…` })
+    return z.NEVER
+  })
+}
+
+/** As idField, or an empty string for "not given", which becomes undefined. */
+export function optionalIdField<K extends IdKind>(kind: K) {
+  return z.union([z.literal('').transform(() => undefined), idField(kind)])
+}
+
+// Characters that break Postgres text (NUL), logs (line ends) or a reader's eye (direction marks).
+const HOSTILE_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/u
+
+/** Text for people: NFC-normalised, trimmed, without control or direction characters. */
+export function textField(range: { readonly min: number; readonly max: number }) {
+  return z
+    .string()
+    .refine((text) => text.length <= range.max * 4, { message: `must be at most ${range.max} long` })
+    .transform((text) => text.normalize('NFC').trim())
+    .refine((text) => !HOSTILE_CHARACTERS.test(text) && text.isWellFormed(), {
+      message: 'must not hold control, direction or zero-width characters',
+    })
+    .refine((text) => text.length >= range.min && text.length <= range.max, {
+      message: `must be ${range.min} to ${range.max} characters`,
+    })
+    .refine((text) => !holdsCardNumber(text), {
+      message: 'must not hold a card number; use a payment method token',
+    })
+}
+
+/** A whole number in a range, both ends included. */
+export function integerField(range: { readonly min: number; readonly max: number }) {
+  return z
+    .number()
+    .int('must be a whole number')
+    .min(range.min, `must be at least ${range.min}`)
+    .max(range.max, `must be at most ${range.max}`)
+}
+
+/** An int64 in a range, both ends included. */
+export function bigintField(range: { readonly min: bigint; readonly max: bigint }) {
+  return z
+    .bigint()
+    .min(range.min, `must be at least ${range.min}`)
+    .max(range.max, `must be at most ${range.max}`)
+}
+
+/** A version the caller read: 1 or more, or 0 for "any". */
+export const expectedVersionField = z
+  .bigint()
+  .min(0n, 'must be a version, or 0 for any')
+  .max(2n ** 62n, 'must be a version, or 0 for any')
+
+/** An upper-case ISO 4217 code this system trades in. */
+export const currencyField = z
+  .string()
+  .refine(isCurrency, { message: 'must be a known upper-case currency code such as EUR' })
+
+/** An enum value that the contract names; UNSPECIFIED (0) is refused. */
+export function enumField<V extends number>(values: readonly V[]) {
+  return z.custom<V>((value) => values.includes(value as V) && value !== 0, {
+    message: 'must be one of the named values',
+  })
+}
+
+// Issuer ranges of the large card schemes (ISO/IEC 7812): Visa, Mastercard, Amex, Discover, JCB, Diners.
+const CARD_SHAPE = /(?<!\d)(?:4|5[1-5]|2[2-7]|3[4-9]|6[045])(?:[ -]?\d){11,17}(?!\d)/g
+
+/** True when free text holds what looks like a payment card number: issuer range, length and Luhn. */
+export function holdsCardNumber(text: string): boolean {
+  const matches = text.match(CARD_SHAPE) ?? []
+  return matches.some((match) => {
+    const digits = match.replaceAll(/[ -]/g, '')
+    return digits.length >= 13 && digits.length <= 19 && passesLuhn(digits)
+  })
+}
+
+function passesLuhn(digits: string): boolean {
+  let total = 0
+  for (let index = 0; index < digits.length; index += 1) {
+    const digit = Number(digits.charAt(digits.length - 1 - index))
+    const weighted = index % 2 === 0 ? digit : digit * 2
+    total += weighted > 9 ? weighted - 9 : weighted
+  }
+  return total % 10 === 0
+}
