@@ -32,7 +32,7 @@ export async function callWithin<T>(
 /** Whether the token is good cannot be found out now: never an Unauthenticated. */
 export function sessionsUnavailable(cause?: unknown): Unavailable {
   return new Unavailable(
-    'DEPENDENCY_UNAVAILABLE',
+    'SESSION_UNVERIFIED',
     'Whether this session is alive cannot be checked now; repeat the request shortly.',
     {},
     { retryAfterMs: 250, cause },

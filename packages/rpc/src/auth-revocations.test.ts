@@ -118,7 +118,7 @@ describe('the session service is away', () => {
     await bench.enter(token)
     bench.source.isDown = true
     await bench.clock.advance(1_000)
-    expect(await bench.refusal(token)).toBe('unavailable: DEPENDENCY_UNAVAILABLE')
+    expect(await bench.refusal(token)).toBe('unavailable: SESSION_UNVERIFIED')
     bench.source.isDown = false
     await bench.clock.advance(300)
     expect((await bench.enter(token)).kind).toBe('buyer')
@@ -145,7 +145,7 @@ describe('the session service is away', () => {
     await bench.clock.advance(2_000)
     const answer = bench.refusal(token)
     await bench.clock.advance(500)
-    expect(await answer).toBe('unavailable: DEPENDENCY_UNAVAILABLE')
+    expect(await answer).toBe('unavailable: SESSION_UNVERIFIED')
   })
 
   test('a lapsed lease asks once for all who wait, and again a second later', async () => {
@@ -176,7 +176,7 @@ describe('the session service is away', () => {
     bench.source.isDown = true
     await bench.restart()
     const token = await bench.userToken(guest)
-    expect(await bench.refusal(token)).toBe('unavailable: DEPENDENCY_UNAVAILABLE')
+    expect(await bench.refusal(token)).toBe('unavailable: SESSION_UNVERIFIED')
     bench.source.isDown = false
     await bench.clock.advance(1_000)
     expect((await bench.enter(token)).kind).toBe('buyer')
