@@ -28,6 +28,11 @@ export interface AccessRow {
   readonly class: PriorityClass
   /** Top-level request fields left out of the stored request hash, such as passwords. */
   readonly secretFields?: readonly string[]
+  /**
+   * For calls that prove themselves by their content, such as refreshing a session: the header is not
+   * looked at and the caller counts as anonymous, so that an expired token cannot stand in their way.
+   */
+  readonly ignoresToken?: true
   /** Longest message in bytes, when smaller than the server's cap. */
   readonly requestBytesMax?: number
 }

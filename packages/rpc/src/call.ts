@@ -46,7 +46,10 @@ export async function admit(
     throw new Unavailable('DEADLINE_TOO_SHORT', 'The deadline had passed on arrival; nothing was done.')
   }
   if (request instanceof UndecodableRequest) throw request.failure
-  const caller = await setting.authenticator.authenticate(grpc.metadata.get('authorization'), scope)
+  const authorization = setting.access.ignoresToken
+    ? undefined
+    : grpc.metadata.get('authorization')
+  const caller = await setting.authenticator.authenticate(authorization, scope)
   requireAccess(caller, setting.access)
   const checked = setting.method.requestStream ? request : validate(setting.schema, request)
   return { call: contextFor({ setting, caller, scope, request, grpc }), checked }
