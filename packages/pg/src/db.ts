@@ -3,7 +3,7 @@ import { type ConnectionPool, type Lease, type PoolOptions, createConnectionPool
 import { SQL_STATE, isConnectionError, isRetryable, isServerTrouble, sqlStateOf, violatedConstraint } from './sqlstate.ts'
 import type { Result, SqlValue, Statement } from './statement.ts'
 
-declare const primary: unique symbol
+const primary: unique symbol = Symbol('primary database')
 
 /** Where statements run inside a transaction. */
 export interface Tx {

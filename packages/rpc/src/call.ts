@@ -59,7 +59,7 @@ function limitSignal(grpc: GrpcContext, askedMs: number, timeoutMs: number): Abo
   // The transport aborts at the caller's own deadline; only a shorter grant needs a timer.
   if (askedMs <= timeoutMs) return grpc.signal
   if (timeoutMs <= 0 || timeoutMs > 2 ** 31 - 1) return grpc.signal
-  return AbortSignal.any([grpc.signal, AbortSignal.timeout(timeoutMs)])
+  return AbortSignal.any([grpc.signal, AbortSignal.timeout(Math.ceil(timeoutMs))])
 }
 
 function contextFor(options: {

@@ -1,7 +1,13 @@
 import { Channel, type ChannelOptions, ChannelCredentials } from '@grpc/grpc-js'
 import { type Clock, HoldfastError, Unavailable } from '@holdfast/kernel'
 import type { Logger } from '@holdfast/telemetry'
-import { ConsecutiveBreaker, type IPolicy, circuitBreaker, handleWhen } from 'cockatiel'
+import {
+  ConsecutiveBreaker,
+  type IPolicy,
+  circuitBreaker,
+  handleWhen,
+  isBrokenCircuitError,
+} from 'cockatiel'
 import { createClient } from 'nice-grpc'
 import { ClientError, Metadata, Status } from 'nice-grpc-common'
 import type { ServiceTokenSource } from './auth.ts'
@@ -155,7 +161,7 @@ class CallFailed extends Error {
 
 function failureOf(error: unknown, options: Shared['options'], name: string): unknown {
   if (error instanceof CallFailed) return error.failure
-  if (error instanceof HoldfastError) return error
+  if (!isBrokenCircuitError(error)) return error
   // The breaker refuses with an error of its own: nothing was sent.
   return new Unavailable(
     'DEPENDENCY_UNAVAILABLE',
@@ -233,7 +239,8 @@ async function optionsFor(
   scope: CallScope,
   onDetails: (bytes: Uint8Array) => void,
 ): Promise<object> {
-  const leftMs = Math.min(remainingMs(scope, options.clock) - HOP_MARGIN_MS, options.timeoutMs)
+  const wantedMs = remainingMs(scope, options.clock) - HOP_MARGIN_MS
+  const leftMs = Math.floor(Math.min(wantedMs, options.timeoutMs))
   if (leftMs <= 0) {
     throw new Unavailable('DEADLINE_TOO_SHORT', `No time was left to call ${options.to}.`, {
       method: name,
@@ -242,7 +249,7 @@ async function optionsFor(
   const metadata = new Metadata()
   const token = (await options.tokens?.tokenFor(options.to)) ?? options.bearer?.()
   if (token !== undefined) metadata.set('authorization', `Bearer ${token}`)
-  metadata.set('grpc-timeout', `${Math.ceil(leftMs)}m`)
+  metadata.set('grpc-timeout', `${leftMs}m`)
   return {
     metadata,
     signal: AbortSignal.any([scope.signal, AbortSignal.timeout(leftMs)]),

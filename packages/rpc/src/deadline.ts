@@ -24,7 +24,7 @@ export function scopeFor(options: {
   readonly clock: Clock
   readonly signal?: AbortSignal
 }): CallScope {
-  const limit = AbortSignal.timeout(options.timeoutMs)
+  const limit = AbortSignal.timeout(Math.ceil(options.timeoutMs))
   return {
     deadlineAtMs: options.clock.monotonicMs() + options.timeoutMs,
     signal: options.signal === undefined ? limit : AbortSignal.any([options.signal, limit]),

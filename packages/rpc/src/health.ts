@@ -24,6 +24,11 @@ export function createHealth(options: {
       if (!isKnown(request.service)) throw new ServerError(Status.NOT_FOUND, 'No such service here.')
       return { status: status() }
     },
+    list: async () => ({
+      statuses: Object.fromEntries(
+        ['', ...options.services].map((service) => [service, { status: status() }]),
+      ),
+    }),
     watch: async function* (request: { readonly service: string }, call: CallContext) {
       let told: HealthCheckResponse_ServingStatus | undefined
       while (!call.signal.aborted) {

@@ -1,23 +1,48 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { MetricsEndpoint } from '@holdfast/telemetry'
-import type { Readiness } from './readiness.ts'
+import type { Clock } from '@holdfast/kernel'
+import { type Logger, type MetricsEndpoint, startMetrics } from '@holdfast/telemetry'
+import { type Readiness, type ReadinessCheck, watchReadiness } from './readiness.ts'
 
-/** The operators' door of a process. */
-export interface OperationsServer extends AsyncDisposable {
+/** The operators' door of a process, and what it knows of its dependencies. */
+export interface Operations extends AsyncDisposable {
+  /** `host:port` as it really listens. */
   readonly address: string
+  readonly readiness: Readiness
+}
+
+/** Starts metrics, readiness and their HTTP door. Fails with the listen error, such as EADDRINUSE. */
+export async function startOperations(options: {
+  readonly service: string
+  readonly address: { readonly host: string; readonly port: number }
+  readonly checks: readonly ReadinessCheck[]
+  readonly clock: Clock
+  readonly log: Logger
+}): Promise<Operations> {
+  const metrics = startMetrics({ service: options.service })
+  const readiness = watchReadiness(options)
+  const door = await openDoor({ ...options.address, readiness, metrics })
+  return {
+    address: door.address,
+    readiness,
+    [Symbol.asyncDispose]: async () => {
+      await readiness[Symbol.asyncDispose]()
+      await door[Symbol.asyncDispose]()
+      await metrics.shutdown()
+    },
+  }
 }
 
 /**
  * Serves GET /livez (200 while the event loop turns), /readyz (200 or 503 with what is missing) and
- * /metrics (Prometheus text). Fails with the listen error, such as EADDRINUSE.
+ * /metrics (Prometheus text).
  */
-export async function startOperations(options: {
+async function openDoor(options: {
   readonly host: string
   readonly port: number
   readonly readiness: Readiness
   readonly metrics: MetricsEndpoint
-}): Promise<OperationsServer> {
+}): Promise<AsyncDisposable & { readonly address: string }> {
   const server = createServer((request, response) => {
     const path = (request.url ?? '').split('?')[0]
     if (path === '/metrics') return options.metrics.handle(request, response)
