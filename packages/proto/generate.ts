@@ -145,7 +145,9 @@ function main(args: readonly string[]): number {
     if (!check) take(scratch, changed)
     for (const name of changed) console.log(check ? `differs: ${name}` : `written: ${name}`)
     if (!check || changed.length === 0) return 0
-    console.error('Generated files are not those of proto/. Run `npm run gen` and commit the result.')
+    console.error(
+      'Generated files are not those of proto/. Run `npm run gen` and commit the result.',
+    )
     return 1
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true })

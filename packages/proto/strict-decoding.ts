@@ -78,7 +78,9 @@ export function makeDecodingStrict(file: string, source: string, counts: Decoder
     const found = text.match(edit.plain)?.length ?? 0
     const expected = edit.expected(counts)
     if (found !== expected) {
-      throw new Error(`${file}: "${edit.name}" fits ${found} places, the descriptor has ${expected}.`)
+      throw new Error(
+        `${file}: "${edit.name}" fits ${found} places, the descriptor has ${expected}.`,
+      )
     }
     text = text.replace(edit.plain, edit.strict)
   }

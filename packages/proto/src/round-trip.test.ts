@@ -8,7 +8,7 @@ import {
   toBinary,
 } from '@bufbuild/protobuf'
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import * as cart from './entry/cart.ts'
 import * as checkout from './entry/checkout.ts'
@@ -74,20 +74,16 @@ const duration = fc.record({
   nanos: fc.integer({ min: 0, max: 999_999_999 }),
 })
 
-function scalarArbitrary(scalar: ScalarType): fc.Arbitrary<unknown> {
-  switch (scalar) {
-    case ScalarType.STRING:
-      return text
-    case ScalarType.BOOL:
-      return fc.boolean()
-    case ScalarType.INT32:
-      return int32
-    case ScalarType.INT64:
-      return int64
-    default:
-      throw new Error(`The contract has no ${ScalarType[scalar]} yet: add it here.`)
-  }
-}
+/** The scalar types of the contract; a new one is added here. */
+const SCALARS: ReadonlyMap<ScalarType, fc.Arbitrary<unknown>> = new Map<
+  ScalarType,
+  fc.Arbitrary<unknown>
+>([
+  [ScalarType.STRING, text],
+  [ScalarType.BOOL, fc.boolean()],
+  [ScalarType.INT32, int32],
+  [ScalarType.INT64, int64],
+])
 
 function messageArbitrary(message: DescMessage): fc.Arbitrary<unknown> {
   if (message.typeName === 'google.protobuf.Timestamp') return time
@@ -110,8 +106,9 @@ function singleArbitrary(field: DescField): fc.Arbitrary<unknown> {
     return fc.constantFrom(99, ...field.enum.values.map((value) => value.number))
   }
   if (field.message !== undefined) return messageArbitrary(field.message)
-  if (field.scalar !== undefined) return scalarArbitrary(field.scalar)
-  throw new Error(`${field.toString()} is of no kind known here.`)
+  const scalar = field.scalar === undefined ? undefined : SCALARS.get(field.scalar)
+  if (scalar === undefined) throw new Error(`${field.name} is of no type known here.`)
+  return scalar
 }
 
 function fieldArbitrary(field: DescField): fc.Arbitrary<unknown> {

@@ -35,36 +35,58 @@ const FIELD_ZERO = [
   [5, 1, 2, 3, 4],
 ] as const
 
+/** Whether a decoder takes the bytes; what it throws is its own affair. */
+function takes(decode: () => unknown): boolean {
+  try {
+    decode()
+    return true
+  } catch {
+    return false
+  }
+}
+
 const TEXT = new TextEncoder()
 const NOT_UTF8 = Uint8Array.of(0xc3, 0x28)
 const EURO = Money.encode({ currencyCode: 'EUR', minor: 1999n }).finish()
 
 /** Decoders at the top level, with the number of a text field of each. */
 const TOP_LEVEL = [
-  { name: 'Money', decode: Money.decode, textField: 1 },
-  { name: 'PlaceHoldRequest', decode: PlaceHoldRequest.decode, textField: 2 },
-  { name: 'SetShippingProfileRequest', decode: SetShippingProfileRequest.decode, textField: 4 },
-  { name: 'Requirement', decode: Requirement.decode, textField: 3 },
-  { name: 'google.rpc.ErrorInfo', decode: ErrorInfo.decode, textField: 1 },
+  { name: 'Money', decode: (bytes: Uint8Array) => Money.decode(bytes), textField: 1 },
+  {
+    name: 'PlaceHoldRequest',
+    decode: (bytes: Uint8Array) => PlaceHoldRequest.decode(bytes),
+    textField: 2,
+  },
+  {
+    name: 'SetShippingProfileRequest',
+    decode: (bytes: Uint8Array) => SetShippingProfileRequest.decode(bytes),
+    textField: 4,
+  },
+  { name: 'Requirement', decode: (bytes: Uint8Array) => Requirement.decode(bytes), textField: 3 },
+  {
+    name: 'google.rpc.ErrorInfo',
+    decode: (bytes: Uint8Array) => ErrorInfo.decode(bytes),
+    textField: 1,
+  },
 ] as const
 
 /** The same hostile bytes, wrapped so that a nested decoder meets them. */
 const NESTED = [
   {
     name: 'a line of PlaceHoldRequest',
-    decode: PlaceHoldRequest.decode,
+    decode: (bytes: Uint8Array) => PlaceHoldRequest.decode(bytes),
     wrap: (inner: Uint8Array) => delimited(4, inner),
     textField: 1,
   },
   {
     name: 'the rate inside an option of SetShippingProfileRequest',
-    decode: SetShippingProfileRequest.decode,
+    decode: (bytes: Uint8Array) => SetShippingProfileRequest.decode(bytes),
     wrap: (inner: Uint8Array) => delimited(5, delimited(4, inner)),
     textField: 1,
   },
   {
     name: 'an entry of the map of google.rpc.ErrorInfo',
-    decode: ErrorInfo.decode,
+    decode: (bytes: Uint8Array) => ErrorInfo.decode(bytes),
     wrap: (inner: Uint8Array) => delimited(3, inner),
     textField: 2,
   },
@@ -79,51 +101,53 @@ describe.each(CASES)('strict decoding of $name', ({ decode, wrap, textField }) =
   const good = delimited(textField, TEXT.encode('abc'))
 
   test('takes a good message, and skips a field it does not know', () => {
-    expect(() => decode(wrap(good))).not.toThrow()
-    expect(() => decode(wrap(join(delimited(UNKNOWN_FIELD, good), good)))).not.toThrow()
+    expect(takes(() => decode(wrap(good)))).toBe(true)
+    expect(takes(() => decode(wrap(join(delimited(UNKNOWN_FIELD, good), good))))).toBe(true)
   })
 
   test('refuses a zero tag instead of dropping what follows it', () => {
-    expect(() => decode(wrap(Uint8Array.of(0)))).toThrow()
-    expect(() => decode(wrap(join(Uint8Array.of(0), good)))).toThrow()
-    expect(() => decode(wrap(join(good, Uint8Array.of(0))))).toThrow()
+    expect(takes(() => decode(wrap(Uint8Array.of(0))))).toBe(false)
+    expect(takes(() => decode(wrap(join(Uint8Array.of(0), good))))).toBe(false)
+    expect(takes(() => decode(wrap(join(good, Uint8Array.of(0)))))).toBe(false)
   })
 
   test('refuses field number zero of every wire type', () => {
     for (const content of FIELD_ZERO) {
-      expect(() => decode(wrap(join(Uint8Array.of(...content), good)))).toThrow()
+      expect(takes(() => decode(wrap(join(Uint8Array.of(...content), good))))).toBe(false)
     }
   })
 
   test('refuses a message cut off inside a field', () => {
     for (let length = 1; length < good.length; length += 1) {
-      expect(() => decode(wrap(good.subarray(0, length)))).toThrow()
+      expect(takes(() => decode(wrap(good.subarray(0, length))))).toBe(false)
     }
   })
 
   test('refuses text that is not UTF-8', () => {
-    expect(() => decode(wrap(delimited(textField, NOT_UTF8)))).toThrow()
+    expect(takes(() => decode(wrap(delimited(textField, NOT_UTF8))))).toBe(false)
     const surrogate = Uint8Array.of(0xed, 0xa0, 0x80)
-    expect(() => decode(wrap(delimited(textField, surrogate)))).toThrow()
+    expect(takes(() => decode(wrap(delimited(textField, surrogate))))).toBe(false)
   })
 
   test('refuses text that runs over the end', () => {
-    expect(() => decode(wrap(delimited(textField, TEXT.encode('abc'), 4)))).toThrow()
-    expect(() => decode(wrap(delimited(textField, TEXT.encode('abc'), 0x7fff_ffff)))).toThrow()
+    expect(takes(() => decode(wrap(delimited(textField, TEXT.encode('abc'), 4))))).toBe(false)
+    expect(takes(() => decode(wrap(delimited(textField, TEXT.encode('abc'), 0x7fff_ffff))))).toBe(
+      false,
+    )
   })
 
   test('refuses a group that ends with another number, or never, or never began', () => {
     const begin = tag(UNKNOWN_FIELD, START_GROUP)
     const end = tag(UNKNOWN_FIELD, END_GROUP)
     const otherEnd = tag(UNKNOWN_FIELD + 1, END_GROUP)
-    expect(() => decode(wrap(join(begin, end, good)))).not.toThrow()
-    expect(() => decode(wrap(join(begin, otherEnd, good)))).toThrow()
-    expect(() => decode(wrap(join(begin, good)))).toThrow()
-    expect(() => decode(wrap(join(end, good)))).toThrow()
+    expect(takes(() => decode(wrap(join(begin, end, good))))).toBe(true)
+    expect(takes(() => decode(wrap(join(begin, otherEnd, good))))).toBe(false)
+    expect(takes(() => decode(wrap(join(begin, good))))).toBe(false)
+    expect(takes(() => decode(wrap(join(end, good))))).toBe(false)
   })
 
   test('refuses an unknown field that runs over the end', () => {
-    expect(() => decode(wrap(delimited(UNKNOWN_FIELD, good, good.length + 1)))).toThrow()
+    expect(takes(() => decode(wrap(delimited(UNKNOWN_FIELD, good, good.length + 1))))).toBe(false)
   })
 })
 
@@ -132,28 +156,28 @@ describe('strict decoding of lengths inside a message', () => {
     const line = delimited(1, TEXT.encode('sti_1'))
     const next = delimited(3, TEXT.encode('ord_1'))
     const overrun = delimited(4, line, line.length + next.length + 1)
-    expect(() => PlaceHoldRequest.decode(join(overrun, next))).toThrow()
+    expect(takes(() => PlaceHoldRequest.decode(join(overrun, next)))).toBe(false)
     // Inside two levels: the option says that it ends before its rate does.
     const rate = delimited(4, EURO)
     const option = delimited(5, rate, rate.length - 1)
-    expect(() => SetShippingProfileRequest.decode(option)).toThrow()
+    expect(takes(() => SetShippingProfileRequest.decode(option))).toBe(false)
     const more = delimited(4, TEXT.encode('x'.repeat(20)))
-    expect(() => SetShippingProfileRequest.decode(join(option, more))).toThrow()
+    expect(takes(() => SetShippingProfileRequest.decode(join(option, more)))).toBe(false)
   })
 
   test('refuses a last byte that begins another field', () => {
-    expect(() => Money.decode(join(EURO, Uint8Array.of(0x10)))).toThrow()
-    expect(() => Money.decode(join(EURO, Uint8Array.of(0x80)))).toThrow()
+    expect(takes(() => Money.decode(join(EURO, Uint8Array.of(0x10))))).toBe(false)
+    expect(takes(() => Money.decode(join(EURO, Uint8Array.of(0x80))))).toBe(false)
   })
 
   test('refuses a packed list whose last number runs over it', () => {
     const packed = delimited(7, Uint8Array.of(1, 0x82, 0x01), 2)
-    expect(() => Requirement.decode(packed)).toThrow()
+    expect(takes(() => Requirement.decode(packed))).toBe(false)
     expect(Requirement.decode(delimited(7, Uint8Array.of(1, 2))).blocks).toEqual([1, 2])
   })
 
   test('refuses a packed list that runs over its message', () => {
-    expect(() => Requirement.decode(delimited(7, Uint8Array.of(1, 2), 3))).toThrow()
+    expect(takes(() => Requirement.decode(delimited(7, Uint8Array.of(1, 2), 3)))).toBe(false)
   })
 })
 

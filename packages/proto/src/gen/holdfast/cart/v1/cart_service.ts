@@ -39,7 +39,10 @@ export interface Cart {
   updateTime:
     | Date
     | undefined;
-  /** Output only. When it expires unless written to; absent when it does not. */
+  /**
+   * Output only. When it expires unless written to, 30 days after the last write of a guest; absent
+   * when it does not.
+   */
   expireTime: Date | undefined;
 }
 
@@ -141,7 +144,10 @@ export interface CartLine {
   updateTime:
     | Date
     | undefined;
-  /** Output only. What is known of the offer now; only in GetCart, and absent there while it is not known. */
+  /**
+   * Output only. What is known of the offer now; only in GetCart, and absent there while it is not
+   * known.
+   */
   live: LiveOffer | undefined;
 }
 
@@ -261,7 +267,10 @@ export interface CappedLine {
 
 /** Request of GetCart. */
 export interface GetCartRequest {
-  /** Optional. The cart, "crt_…"; the caller's open or claimed one when empty. Services must name it. */
+  /**
+   * Optional. The cart, "crt_…"; when empty the caller's open one, or the claimed one while none is
+   * open. Services must name it.
+   */
   cartId: string;
 }
 
@@ -273,11 +282,17 @@ export interface GetCartResponse {
     | undefined;
   /** Output only. Its lines in the order of their first addition, at most 100. */
   lines: CartLine[];
-  /** Output only. Sum of live price (seen price where the live one is not known) times quantity; absent when empty. */
+  /**
+   * Output only. Sum of live price (seen price where the live one is not known) times quantity;
+   * absent when empty.
+   */
   subtotal:
     | Money
     | undefined;
-  /** Output only. True when the truth could not be read and this is a copy that may lack the latest changes. */
+  /**
+   * Output only. True when the truth could not be read and this is a copy that may lack the latest
+   * changes.
+   */
   stale: boolean;
   /** Output only. The merge of a guest's cart into this one, for 24 h after it; else absent. */
   merge: CartMerge | undefined;
@@ -291,7 +306,10 @@ export interface AddLineRequest {
   offerId: string;
   /** Required. Units to add, 1 to 99. */
   quantity: number;
-  /** Optional. Price of one unit as shown to the buyer, to flag a later change against; the current one when absent. */
+  /**
+   * Optional. Price of one unit as shown to the buyer, to flag a later change against; the current
+   * one when absent.
+   */
   seenPrice: Money | undefined;
 }
 
@@ -2835,8 +2853,8 @@ export const CompleteClaimResponse: MessageFns<CompleteClaimResponse> = {
 /**
  * Carts of guests and accounts. An acknowledged change is never lost.
  *
- * Every RPC may also fail with the reasons that each service shares (identity, overload, deadline, malformed
- * requests); every mutation also with KEY_REUSED, KEY_IN_PROGRESS or OUTCOME_UNKNOWN.
+ * Every RPC may also fail with the reasons that each service shares (identity, overload, deadline,
+ * malformed requests); every mutation also with KEY_REUSED, KEY_IN_PROGRESS or OUTCOME_UNKNOWN.
  */
 export type CartServiceDefinition = typeof CartServiceDefinition;
 export const CartServiceDefinition = {
@@ -2844,8 +2862,9 @@ export const CartServiceDefinition = {
   fullName: "holdfast.cart.v1.CartService",
   methods: {
     /**
-     * Reads a cart with its lines, live prices and availability. The first call whose token carries a guest_id merges the
-     * guest's open cart into the caller's. A buyer without an open cart is answered an empty one without an id.
+     * Reads a cart with its lines, live prices and availability. The first call whose token carries a
+     * guest_id merges the guest's open cart into the caller's. A buyer without an open cart is
+     * answered an empty one without an id.
      * Errors: CART_NOT_FOUND, for another buyer's cart alike.
      * Caller: buyers for their own cart; services for any, by cart_id.
      */
@@ -2858,10 +2877,11 @@ export const CartServiceDefinition = {
       options: {},
     },
     /**
-     * Adds units of an offer to the caller's open cart, making cart and line where there is none. Relative: two
-     * calls with different request_id add twice. While a checkout holds the cart, a new one is opened.
-     * Idempotent by request_id. Errors: OFFER_NOT_FOUND, OFFER_RETIRED, SELLER_NOT_SELLING, CURRENCY_MISMATCH, CART_LIMIT
-     * (100 lines, 99 units of a line).
+     * Adds units of an offer to the caller's open cart, making cart and line where there are none.
+     * Relative: two calls with different request_id add twice. While a checkout holds the cart, a new
+     * one is opened.
+     * Idempotent by request_id. Errors: OFFER_NOT_FOUND, OFFER_RETIRED, SELLER_NOT_SELLING,
+     * CURRENCY_MISMATCH, CART_LIMIT (100 lines, 99 units of a line).
      * Caller: buyers.
      */
     addLine: {
@@ -2874,8 +2894,8 @@ export const CartServiceDefinition = {
     },
     /**
      * Sets the units of a line of the caller's cart.
-     * Idempotent by request_id. Errors: CART_NOT_FOUND, LINE_NOT_FOUND, VERSION_MISMATCH when the line is not at
-     * expected_line_version, CART_CLAIMED with the order_id that holds the cart.
+     * Idempotent by request_id. Errors: CART_NOT_FOUND, LINE_NOT_FOUND, VERSION_MISMATCH when the
+     * line is not at expected_line_version, CART_CLAIMED with the order_id that holds the cart.
      * Caller: buyers.
      */
     setLineQuantity: {
@@ -2888,8 +2908,9 @@ export const CartServiceDefinition = {
     },
     /**
      * Removes a line from the caller's cart.
-     * Idempotent by request_id; removing a removed line is answered as done. Errors: CART_NOT_FOUND, LINE_NOT_FOUND,
-     * VERSION_MISMATCH when the line is not at expected_line_version, CART_CLAIMED with the order_id that holds the cart.
+     * Idempotent by request_id; removing a removed line is answered as done. Errors: CART_NOT_FOUND,
+     * LINE_NOT_FOUND, VERSION_MISMATCH when the line is not at expected_line_version, CART_CLAIMED
+     * with the order_id that holds the cart.
      * Caller: buyers.
      */
     removeLine: {
@@ -2901,10 +2922,12 @@ export const CartServiceDefinition = {
       options: {},
     },
     /**
-     * Gives an open cart to an order: OPEN → CLAIMED. The claim has no expiry; CompleteClaim or ReleaseClaim ends it.
-     * Idempotent by order_id: the order that holds the claim gets the same answer. Errors: CART_NOT_FOUND, CART_CHANGED when
-     * the cart is not at expected_version or not open any more, CART_CLAIMED with the order_id of another order, CART_EMPTY,
-     * CLAIM_ENDED when this order's claim was already released or completed.
+     * Gives an open cart to an order: OPEN → CLAIMED. The claim has no expiry; CompleteClaim or
+     * ReleaseClaim ends it.
+     * Idempotent by order_id: the order that holds the claim gets the same answer. Errors:
+     * CART_NOT_FOUND, CART_CHANGED when the cart is not at expected_version or not open any more,
+     * CART_CLAIMED with the order_id of another order, CART_EMPTY, CLAIM_ENDED when this order's
+     * claim was already released or completed.
      * Caller: the checkout service.
      */
     claimForCheckout: {
@@ -2916,10 +2939,11 @@ export const CartServiceDefinition = {
       options: {},
     },
     /**
-     * Gives a cart back after its order ended without a purchase: CLAIMED → OPEN, or → MERGED into the cart opened
-     * meanwhile.
-     * Idempotent. Valid also when the order never claimed the cart: it is recorded, so that a claim of that order that arrives
-     * late is refused with CLAIM_ENDED. Errors: CART_NOT_FOUND, CLAIM_ENDED when the claim was completed.
+     * Gives a cart back after its order ended without a purchase: CLAIMED → OPEN, or → MERGED into
+     * the cart opened meanwhile.
+     * Idempotent. Valid also when the order never claimed the cart: it is recorded, so that a claim
+     * of that order that arrives late is refused with CLAIM_ENDED. Errors: CART_NOT_FOUND,
+     * CLAIM_ENDED when the claim was completed.
      * Caller: the checkout service.
      */
     releaseClaim: {
@@ -2932,8 +2956,8 @@ export const CartServiceDefinition = {
     },
     /**
      * Ends a claim after its order was paid: CLAIMED → ORDERED.
-     * Idempotent. Errors: CART_NOT_FOUND, CART_CHANGED when the order does not hold the cart, CLAIM_ENDED when the claim was
-     * released.
+     * Idempotent. Errors: CART_NOT_FOUND, CART_CHANGED when the order does not hold the cart,
+     * CLAIM_ENDED when the claim was released.
      * Caller: the checkout service.
      */
     completeClaim: {
@@ -2949,24 +2973,26 @@ export const CartServiceDefinition = {
 
 export interface CartServiceImplementation<CallContextExt = {}> {
   /**
-   * Reads a cart with its lines, live prices and availability. The first call whose token carries a guest_id merges the
-   * guest's open cart into the caller's. A buyer without an open cart is answered an empty one without an id.
+   * Reads a cart with its lines, live prices and availability. The first call whose token carries a
+   * guest_id merges the guest's open cart into the caller's. A buyer without an open cart is
+   * answered an empty one without an id.
    * Errors: CART_NOT_FOUND, for another buyer's cart alike.
    * Caller: buyers for their own cart; services for any, by cart_id.
    */
   getCart(request: GetCartRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetCartResponse>>;
   /**
-   * Adds units of an offer to the caller's open cart, making cart and line where there is none. Relative: two
-   * calls with different request_id add twice. While a checkout holds the cart, a new one is opened.
-   * Idempotent by request_id. Errors: OFFER_NOT_FOUND, OFFER_RETIRED, SELLER_NOT_SELLING, CURRENCY_MISMATCH, CART_LIMIT
-   * (100 lines, 99 units of a line).
+   * Adds units of an offer to the caller's open cart, making cart and line where there are none.
+   * Relative: two calls with different request_id add twice. While a checkout holds the cart, a new
+   * one is opened.
+   * Idempotent by request_id. Errors: OFFER_NOT_FOUND, OFFER_RETIRED, SELLER_NOT_SELLING,
+   * CURRENCY_MISMATCH, CART_LIMIT (100 lines, 99 units of a line).
    * Caller: buyers.
    */
   addLine(request: AddLineRequest, context: CallContext & CallContextExt): Promise<DeepPartial<AddLineResponse>>;
   /**
    * Sets the units of a line of the caller's cart.
-   * Idempotent by request_id. Errors: CART_NOT_FOUND, LINE_NOT_FOUND, VERSION_MISMATCH when the line is not at
-   * expected_line_version, CART_CLAIMED with the order_id that holds the cart.
+   * Idempotent by request_id. Errors: CART_NOT_FOUND, LINE_NOT_FOUND, VERSION_MISMATCH when the
+   * line is not at expected_line_version, CART_CLAIMED with the order_id that holds the cart.
    * Caller: buyers.
    */
   setLineQuantity(
@@ -2975,8 +3001,9 @@ export interface CartServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<SetLineQuantityResponse>>;
   /**
    * Removes a line from the caller's cart.
-   * Idempotent by request_id; removing a removed line is answered as done. Errors: CART_NOT_FOUND, LINE_NOT_FOUND,
-   * VERSION_MISMATCH when the line is not at expected_line_version, CART_CLAIMED with the order_id that holds the cart.
+   * Idempotent by request_id; removing a removed line is answered as done. Errors: CART_NOT_FOUND,
+   * LINE_NOT_FOUND, VERSION_MISMATCH when the line is not at expected_line_version, CART_CLAIMED
+   * with the order_id that holds the cart.
    * Caller: buyers.
    */
   removeLine(
@@ -2984,10 +3011,12 @@ export interface CartServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<RemoveLineResponse>>;
   /**
-   * Gives an open cart to an order: OPEN → CLAIMED. The claim has no expiry; CompleteClaim or ReleaseClaim ends it.
-   * Idempotent by order_id: the order that holds the claim gets the same answer. Errors: CART_NOT_FOUND, CART_CHANGED when
-   * the cart is not at expected_version or not open any more, CART_CLAIMED with the order_id of another order, CART_EMPTY,
-   * CLAIM_ENDED when this order's claim was already released or completed.
+   * Gives an open cart to an order: OPEN → CLAIMED. The claim has no expiry; CompleteClaim or
+   * ReleaseClaim ends it.
+   * Idempotent by order_id: the order that holds the claim gets the same answer. Errors:
+   * CART_NOT_FOUND, CART_CHANGED when the cart is not at expected_version or not open any more,
+   * CART_CLAIMED with the order_id of another order, CART_EMPTY, CLAIM_ENDED when this order's
+   * claim was already released or completed.
    * Caller: the checkout service.
    */
   claimForCheckout(
@@ -2995,10 +3024,11 @@ export interface CartServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ClaimForCheckoutResponse>>;
   /**
-   * Gives a cart back after its order ended without a purchase: CLAIMED → OPEN, or → MERGED into the cart opened
-   * meanwhile.
-   * Idempotent. Valid also when the order never claimed the cart: it is recorded, so that a claim of that order that arrives
-   * late is refused with CLAIM_ENDED. Errors: CART_NOT_FOUND, CLAIM_ENDED when the claim was completed.
+   * Gives a cart back after its order ended without a purchase: CLAIMED → OPEN, or → MERGED into
+   * the cart opened meanwhile.
+   * Idempotent. Valid also when the order never claimed the cart: it is recorded, so that a claim
+   * of that order that arrives late is refused with CLAIM_ENDED. Errors: CART_NOT_FOUND,
+   * CLAIM_ENDED when the claim was completed.
    * Caller: the checkout service.
    */
   releaseClaim(
@@ -3007,8 +3037,8 @@ export interface CartServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ReleaseClaimResponse>>;
   /**
    * Ends a claim after its order was paid: CLAIMED → ORDERED.
-   * Idempotent. Errors: CART_NOT_FOUND, CART_CHANGED when the order does not hold the cart, CLAIM_ENDED when the claim was
-   * released.
+   * Idempotent. Errors: CART_NOT_FOUND, CART_CHANGED when the order does not hold the cart,
+   * CLAIM_ENDED when the claim was released.
    * Caller: the checkout service.
    */
   completeClaim(
@@ -3019,24 +3049,26 @@ export interface CartServiceImplementation<CallContextExt = {}> {
 
 export interface CartServiceClient<CallOptionsExt = {}> {
   /**
-   * Reads a cart with its lines, live prices and availability. The first call whose token carries a guest_id merges the
-   * guest's open cart into the caller's. A buyer without an open cart is answered an empty one without an id.
+   * Reads a cart with its lines, live prices and availability. The first call whose token carries a
+   * guest_id merges the guest's open cart into the caller's. A buyer without an open cart is
+   * answered an empty one without an id.
    * Errors: CART_NOT_FOUND, for another buyer's cart alike.
    * Caller: buyers for their own cart; services for any, by cart_id.
    */
   getCart(request: DeepPartial<GetCartRequest>, options?: CallOptions & CallOptionsExt): Promise<GetCartResponse>;
   /**
-   * Adds units of an offer to the caller's open cart, making cart and line where there is none. Relative: two
-   * calls with different request_id add twice. While a checkout holds the cart, a new one is opened.
-   * Idempotent by request_id. Errors: OFFER_NOT_FOUND, OFFER_RETIRED, SELLER_NOT_SELLING, CURRENCY_MISMATCH, CART_LIMIT
-   * (100 lines, 99 units of a line).
+   * Adds units of an offer to the caller's open cart, making cart and line where there are none.
+   * Relative: two calls with different request_id add twice. While a checkout holds the cart, a new
+   * one is opened.
+   * Idempotent by request_id. Errors: OFFER_NOT_FOUND, OFFER_RETIRED, SELLER_NOT_SELLING,
+   * CURRENCY_MISMATCH, CART_LIMIT (100 lines, 99 units of a line).
    * Caller: buyers.
    */
   addLine(request: DeepPartial<AddLineRequest>, options?: CallOptions & CallOptionsExt): Promise<AddLineResponse>;
   /**
    * Sets the units of a line of the caller's cart.
-   * Idempotent by request_id. Errors: CART_NOT_FOUND, LINE_NOT_FOUND, VERSION_MISMATCH when the line is not at
-   * expected_line_version, CART_CLAIMED with the order_id that holds the cart.
+   * Idempotent by request_id. Errors: CART_NOT_FOUND, LINE_NOT_FOUND, VERSION_MISMATCH when the
+   * line is not at expected_line_version, CART_CLAIMED with the order_id that holds the cart.
    * Caller: buyers.
    */
   setLineQuantity(
@@ -3045,8 +3077,9 @@ export interface CartServiceClient<CallOptionsExt = {}> {
   ): Promise<SetLineQuantityResponse>;
   /**
    * Removes a line from the caller's cart.
-   * Idempotent by request_id; removing a removed line is answered as done. Errors: CART_NOT_FOUND, LINE_NOT_FOUND,
-   * VERSION_MISMATCH when the line is not at expected_line_version, CART_CLAIMED with the order_id that holds the cart.
+   * Idempotent by request_id; removing a removed line is answered as done. Errors: CART_NOT_FOUND,
+   * LINE_NOT_FOUND, VERSION_MISMATCH when the line is not at expected_line_version, CART_CLAIMED
+   * with the order_id that holds the cart.
    * Caller: buyers.
    */
   removeLine(
@@ -3054,10 +3087,12 @@ export interface CartServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<RemoveLineResponse>;
   /**
-   * Gives an open cart to an order: OPEN → CLAIMED. The claim has no expiry; CompleteClaim or ReleaseClaim ends it.
-   * Idempotent by order_id: the order that holds the claim gets the same answer. Errors: CART_NOT_FOUND, CART_CHANGED when
-   * the cart is not at expected_version or not open any more, CART_CLAIMED with the order_id of another order, CART_EMPTY,
-   * CLAIM_ENDED when this order's claim was already released or completed.
+   * Gives an open cart to an order: OPEN → CLAIMED. The claim has no expiry; CompleteClaim or
+   * ReleaseClaim ends it.
+   * Idempotent by order_id: the order that holds the claim gets the same answer. Errors:
+   * CART_NOT_FOUND, CART_CHANGED when the cart is not at expected_version or not open any more,
+   * CART_CLAIMED with the order_id of another order, CART_EMPTY, CLAIM_ENDED when this order's
+   * claim was already released or completed.
    * Caller: the checkout service.
    */
   claimForCheckout(
@@ -3065,10 +3100,11 @@ export interface CartServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<ClaimForCheckoutResponse>;
   /**
-   * Gives a cart back after its order ended without a purchase: CLAIMED → OPEN, or → MERGED into the cart opened
-   * meanwhile.
-   * Idempotent. Valid also when the order never claimed the cart: it is recorded, so that a claim of that order that arrives
-   * late is refused with CLAIM_ENDED. Errors: CART_NOT_FOUND, CLAIM_ENDED when the claim was completed.
+   * Gives a cart back after its order ended without a purchase: CLAIMED → OPEN, or → MERGED into
+   * the cart opened meanwhile.
+   * Idempotent. Valid also when the order never claimed the cart: it is recorded, so that a claim
+   * of that order that arrives late is refused with CLAIM_ENDED. Errors: CART_NOT_FOUND,
+   * CLAIM_ENDED when the claim was completed.
    * Caller: the checkout service.
    */
   releaseClaim(
@@ -3077,8 +3113,8 @@ export interface CartServiceClient<CallOptionsExt = {}> {
   ): Promise<ReleaseClaimResponse>;
   /**
    * Ends a claim after its order was paid: CLAIMED → ORDERED.
-   * Idempotent. Errors: CART_NOT_FOUND, CART_CHANGED when the order does not hold the cart, CLAIM_ENDED when the claim was
-   * released.
+   * Idempotent. Errors: CART_NOT_FOUND, CART_CHANGED when the order does not hold the cart,
+   * CLAIM_ENDED when the claim was released.
    * Caller: the checkout service.
    */
   completeClaim(

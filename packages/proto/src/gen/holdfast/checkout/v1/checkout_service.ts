@@ -88,8 +88,8 @@ export interface Totals {
 }
 
 /**
- * The money of one seller's part, in one currency. total = goods + shipping + seller_tax + platform_tax;
- * seller_share = goods + shipping + seller_tax - commission - commission_tax.
+ * The money of one seller's part, in one currency. total = goods + shipping + seller_tax +
+ * platform_tax; seller_share = goods + shipping + seller_tax - commission - commission_tax.
  */
 export interface SellerAmounts {
   /** Output only. The goods, without tax. */
@@ -332,7 +332,10 @@ export interface Order {
   holdState: Hold_State;
   /** Output only. Its payment, "pay_…"; empty in a seller's view. */
   paymentId: string;
-  /** Output only. Where the money is as far as checkout knows; UNSPECIFIED before the payment is made. */
+  /**
+   * Output only. Where the money is as far as checkout knows; UNSPECIFIED before the payment is
+   * made.
+   */
   paymentState: Payment_State;
   /** Output only. Where the buyer must go, an https URL, in ACTION_REQUIRED; else empty. */
   actionUrl: string;
@@ -341,8 +344,8 @@ export interface Order {
     | Date
     | undefined;
   /**
-   * Output only. Why it ended without a purchase; UNSPECIFIED otherwise. OUT_OF_STOCK, CART_CHANGED, QUOTE_CHANGED,
-   * PAYMENT_DECLINED, ABANDONED and others.
+   * Output only. Why it ended without a purchase; UNSPECIFIED otherwise. OUT_OF_STOCK,
+   * CART_CHANGED, QUOTE_CHANGED, PAYMENT_DECLINED, ABANDONED and others.
    */
   failureReason: ErrorReason;
   /** Output only. Ids that the failure is about (items sold out, offers changed), at most 100. */
@@ -737,7 +740,10 @@ export interface CreateQuoteRequest {
   shipTo:
     | Address
     | undefined;
-  /** Optional. Shipping choices, each seller once; the first option of a seller's profile where none is given. */
+  /**
+   * Optional. Shipping choices, each seller once, at most 100; where none is given, the first
+   * option of the seller that ships there.
+   */
   shippingChoices: ShippingChoice[];
   /** Optional. The cart's version that the buyer saw; any when absent. */
   expectedCartVersion?: bigint | undefined;
@@ -756,13 +762,16 @@ export interface PlaceOrderRequest {
   /** Required. The quote, "quo_…". */
   quoteId: string;
   /**
-   * Required. The payment provider's token of the buyer's payment method, 1 to 255 visible characters. A secret:
-   * handed to payment alone. Never a card number.
+   * Required. The payment provider's token of the buyer's payment method, 1 to 255 visible
+   * characters. A secret: handed to payment alone. Never a card number.
    */
   paymentMethodToken: string;
   /** Optional. How far to wait, within the deadline; not part of what a repeat must equal. */
   waitFor: PlaceOrderRequest_WaitFor;
-  /** Optional. Where the provider sends the buyer back to after an action, an https URL of at most 2000 characters. */
+  /**
+   * Optional. Where the provider sends the buyer back to after an action, an https URL of at most
+   * 2000 characters.
+   */
   returnUrl: string;
 }
 
@@ -867,7 +876,10 @@ export interface OrderHeartbeat {
 
 /** Request of ListOrders. */
 export interface ListOrdersRequest {
-  /** Optional. Only orders with a sub-order of this seller, "slr_…"; required from members of a seller. */
+  /**
+   * Optional. Only orders with a sub-order of this seller, "slr_…"; required from members of a
+   * seller.
+   */
   sellerId: string;
   /** Optional. Only orders in this state; any when UNSPECIFIED. */
   state: Order_State;
@@ -5735,8 +5747,8 @@ export const ResolveParkedOrderResponse: MessageFns<ResolveParkedOrderResponse> 
 /**
  * Quotes and purchases. Every purchase ends in a state that buyer, seller and operator agree on.
  *
- * Every RPC may also fail with the reasons that each service shares (identity, overload, deadline, malformed
- * requests); every mutation also with KEY_REUSED, KEY_IN_PROGRESS or OUTCOME_UNKNOWN.
+ * Every RPC may also fail with the reasons that each service shares (identity, overload, deadline,
+ * malformed requests); every mutation also with KEY_REUSED, KEY_IN_PROGRESS or OUTCOME_UNKNOWN.
  */
 export type CheckoutServiceDefinition = typeof CheckoutServiceDefinition;
 export const CheckoutServiceDefinition = {
@@ -5744,10 +5756,12 @@ export const CheckoutServiceDefinition = {
   fullName: "holdfast.checkout.v1.CheckoutService",
   methods: {
     /**
-     * Freezes prices, shipping, taxes and commission of a cart for 30 minutes. Nothing is held and the cart stays open.
-     * Idempotent by request_id. Errors: CART_NOT_FOUND, CART_EMPTY, CART_CLAIMED, CART_CHANGED when the cart is not at
-     * expected_cart_version, and with the offer_id or seller_id concerned: OFFER_RETIRED, SELLER_NOT_SELLING, CURRENCY_MISMATCH,
-     * SHIPPING_UNAVAILABLE, TAX_UNAVAILABLE, SELLER_SHARE_NEGATIVE.
+     * Freezes prices, shipping, taxes and commission of a cart for 30 minutes. Nothing is held and
+     * the cart stays open.
+     * Idempotent by request_id. Errors: CART_NOT_FOUND, CART_EMPTY, CART_CLAIMED, CART_CHANGED when
+     * the cart is not at expected_cart_version, and with the offer_id or seller_id concerned:
+     * OFFER_RETIRED, SELLER_NOT_SELLING, CURRENCY_MISMATCH, SHIPPING_UNAVAILABLE, TAX_UNAVAILABLE,
+     * SELLER_SHARE_NEGATIVE.
      * Caller: buyers for their own cart.
      */
     createQuote: {
@@ -5759,11 +5773,12 @@ export const CheckoutServiceDefinition = {
       options: {},
     },
     /**
-     * Buys what a quote says. The answer is the order in its present state when wait_for is reached, when the order ended otherwise, or at
-     * the deadline: PENDING even, never an error that denies an order that exists. A declined payment or a lost race for the last
-     * unit is an order that ended (failure_reason), not an error.
-     * Idempotent by request_id; a repeat gets the order as it is now. Errors: QUOTE_NOT_FOUND, QUOTE_EXPIRED, CART_HAS_ORDER
-     * with the order_id of the cart's live order, CARD_NUMBER_REFUSED.
+     * Buys what a quote says. The answer is the order in its present state when wait_for is reached,
+     * when the order ended otherwise, or at the deadline: PENDING even, never an error that denies an
+     * order that exists. A declined payment or a lost race for the last unit is an order that ended
+     * (failure_reason), not an error.
+     * Idempotent by request_id; a repeat gets the order as it is now. Errors: QUOTE_NOT_FOUND,
+     * QUOTE_EXPIRED, CART_HAS_ORDER with the order_id of the cart's live order, CARD_NUMBER_REFUSED.
      * Caller: buyers for their own quote.
      */
     placeOrder: {
@@ -5788,8 +5803,8 @@ export const CheckoutServiceDefinition = {
       options: {},
     },
     /**
-     * Follows an order: its present state at once, then each newer version (some may be skipped), and a heartbeat at least every
-     * 5 seconds. Ends after 1 h at most; go on with after_version.
+     * Follows an order: its present state at once, then each newer version (some may be skipped), and
+     * a heartbeat at least every 5 seconds. Ends after 1 h at most; go on with after_version.
      * Errors: ORDER_NOT_FOUND, for another buyer's order alike.
      * Caller: as for GetOrder.
      */
@@ -5804,7 +5819,8 @@ export const CheckoutServiceDefinition = {
     /**
      * Lists orders, the newest first.
      * Errors: PAGE_TOKEN_INVALID.
-     * Caller: buyers for their own; members of a seller for orders with a sub-order of it; operators for any.
+     * Caller: buyers for their own; members of a seller for orders with a sub-order of it; operators
+     * for any.
      */
     listOrders: {
       name: "ListOrders",
@@ -5815,10 +5831,11 @@ export const CheckoutServiceDefinition = {
       options: {},
     },
     /**
-     * Asks to cancel an order before anything of it is shipped. It is committed before anything else, so no later step passes it.
-     * While a payment's outcome is unknown the order is CANCELLING; a paid order is refunded.
-     * Idempotent; an order already ended or cancelling is answered as it is. Errors: ORDER_NOT_FOUND, ORDER_STATE with state when it is
-     * too late.
+     * Asks to cancel an order before anything of it is shipped. It is committed before anything else,
+     * so no later step passes it. While a payment's outcome is unknown the order is CANCELLING; a
+     * paid order is refunded.
+     * Idempotent; an order already ended or cancelling is answered as it is. Errors: ORDER_NOT_FOUND,
+     * ORDER_STATE with state when it is too late.
      * Caller: the buyer; operators.
      */
     cancelOrder: {
@@ -5844,8 +5861,9 @@ export const CheckoutServiceDefinition = {
     },
     /**
      * Takes a parked order further. The action is committed with an audit row before it is sent.
-     * Idempotent: one action per order and park_seq; the same again is answered with its status. Errors: ORDER_NOT_FOUND, PARK_MISMATCH
-     * when the order is not parked, is parked with another park_seq, another action was chosen, or the step does not allow it.
+     * Idempotent: one action per order and park_seq; the same again is answered with its status.
+     * Errors: ORDER_NOT_FOUND, PARK_MISMATCH when the order is not parked, is parked with another
+     * park_seq, another action was chosen, or the step does not allow it.
      * Caller: operators.
      */
     resolveParkedOrder: {
@@ -5861,10 +5879,12 @@ export const CheckoutServiceDefinition = {
 
 export interface CheckoutServiceImplementation<CallContextExt = {}> {
   /**
-   * Freezes prices, shipping, taxes and commission of a cart for 30 minutes. Nothing is held and the cart stays open.
-   * Idempotent by request_id. Errors: CART_NOT_FOUND, CART_EMPTY, CART_CLAIMED, CART_CHANGED when the cart is not at
-   * expected_cart_version, and with the offer_id or seller_id concerned: OFFER_RETIRED, SELLER_NOT_SELLING, CURRENCY_MISMATCH,
-   * SHIPPING_UNAVAILABLE, TAX_UNAVAILABLE, SELLER_SHARE_NEGATIVE.
+   * Freezes prices, shipping, taxes and commission of a cart for 30 minutes. Nothing is held and
+   * the cart stays open.
+   * Idempotent by request_id. Errors: CART_NOT_FOUND, CART_EMPTY, CART_CLAIMED, CART_CHANGED when
+   * the cart is not at expected_cart_version, and with the offer_id or seller_id concerned:
+   * OFFER_RETIRED, SELLER_NOT_SELLING, CURRENCY_MISMATCH, SHIPPING_UNAVAILABLE, TAX_UNAVAILABLE,
+   * SELLER_SHARE_NEGATIVE.
    * Caller: buyers for their own cart.
    */
   createQuote(
@@ -5872,11 +5892,12 @@ export interface CheckoutServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<CreateQuoteResponse>>;
   /**
-   * Buys what a quote says. The answer is the order in its present state when wait_for is reached, when the order ended otherwise, or at
-   * the deadline: PENDING even, never an error that denies an order that exists. A declined payment or a lost race for the last
-   * unit is an order that ended (failure_reason), not an error.
-   * Idempotent by request_id; a repeat gets the order as it is now. Errors: QUOTE_NOT_FOUND, QUOTE_EXPIRED, CART_HAS_ORDER
-   * with the order_id of the cart's live order, CARD_NUMBER_REFUSED.
+   * Buys what a quote says. The answer is the order in its present state when wait_for is reached,
+   * when the order ended otherwise, or at the deadline: PENDING even, never an error that denies an
+   * order that exists. A declined payment or a lost race for the last unit is an order that ended
+   * (failure_reason), not an error.
+   * Idempotent by request_id; a repeat gets the order as it is now. Errors: QUOTE_NOT_FOUND,
+   * QUOTE_EXPIRED, CART_HAS_ORDER with the order_id of the cart's live order, CARD_NUMBER_REFUSED.
    * Caller: buyers for their own quote.
    */
   placeOrder(
@@ -5890,8 +5911,8 @@ export interface CheckoutServiceImplementation<CallContextExt = {}> {
    */
   getOrder(request: GetOrderRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetOrderResponse>>;
   /**
-   * Follows an order: its present state at once, then each newer version (some may be skipped), and a heartbeat at least every
-   * 5 seconds. Ends after 1 h at most; go on with after_version.
+   * Follows an order: its present state at once, then each newer version (some may be skipped), and
+   * a heartbeat at least every 5 seconds. Ends after 1 h at most; go on with after_version.
    * Errors: ORDER_NOT_FOUND, for another buyer's order alike.
    * Caller: as for GetOrder.
    */
@@ -5902,17 +5923,19 @@ export interface CheckoutServiceImplementation<CallContextExt = {}> {
   /**
    * Lists orders, the newest first.
    * Errors: PAGE_TOKEN_INVALID.
-   * Caller: buyers for their own; members of a seller for orders with a sub-order of it; operators for any.
+   * Caller: buyers for their own; members of a seller for orders with a sub-order of it; operators
+   * for any.
    */
   listOrders(
     request: ListOrdersRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListOrdersResponse>>;
   /**
-   * Asks to cancel an order before anything of it is shipped. It is committed before anything else, so no later step passes it.
-   * While a payment's outcome is unknown the order is CANCELLING; a paid order is refunded.
-   * Idempotent; an order already ended or cancelling is answered as it is. Errors: ORDER_NOT_FOUND, ORDER_STATE with state when it is
-   * too late.
+   * Asks to cancel an order before anything of it is shipped. It is committed before anything else,
+   * so no later step passes it. While a payment's outcome is unknown the order is CANCELLING; a
+   * paid order is refunded.
+   * Idempotent; an order already ended or cancelling is answered as it is. Errors: ORDER_NOT_FOUND,
+   * ORDER_STATE with state when it is too late.
    * Caller: the buyer; operators.
    */
   cancelOrder(
@@ -5930,8 +5953,9 @@ export interface CheckoutServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ListParkedOrdersResponse>>;
   /**
    * Takes a parked order further. The action is committed with an audit row before it is sent.
-   * Idempotent: one action per order and park_seq; the same again is answered with its status. Errors: ORDER_NOT_FOUND, PARK_MISMATCH
-   * when the order is not parked, is parked with another park_seq, another action was chosen, or the step does not allow it.
+   * Idempotent: one action per order and park_seq; the same again is answered with its status.
+   * Errors: ORDER_NOT_FOUND, PARK_MISMATCH when the order is not parked, is parked with another
+   * park_seq, another action was chosen, or the step does not allow it.
    * Caller: operators.
    */
   resolveParkedOrder(
@@ -5942,10 +5966,12 @@ export interface CheckoutServiceImplementation<CallContextExt = {}> {
 
 export interface CheckoutServiceClient<CallOptionsExt = {}> {
   /**
-   * Freezes prices, shipping, taxes and commission of a cart for 30 minutes. Nothing is held and the cart stays open.
-   * Idempotent by request_id. Errors: CART_NOT_FOUND, CART_EMPTY, CART_CLAIMED, CART_CHANGED when the cart is not at
-   * expected_cart_version, and with the offer_id or seller_id concerned: OFFER_RETIRED, SELLER_NOT_SELLING, CURRENCY_MISMATCH,
-   * SHIPPING_UNAVAILABLE, TAX_UNAVAILABLE, SELLER_SHARE_NEGATIVE.
+   * Freezes prices, shipping, taxes and commission of a cart for 30 minutes. Nothing is held and
+   * the cart stays open.
+   * Idempotent by request_id. Errors: CART_NOT_FOUND, CART_EMPTY, CART_CLAIMED, CART_CHANGED when
+   * the cart is not at expected_cart_version, and with the offer_id or seller_id concerned:
+   * OFFER_RETIRED, SELLER_NOT_SELLING, CURRENCY_MISMATCH, SHIPPING_UNAVAILABLE, TAX_UNAVAILABLE,
+   * SELLER_SHARE_NEGATIVE.
    * Caller: buyers for their own cart.
    */
   createQuote(
@@ -5953,11 +5979,12 @@ export interface CheckoutServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<CreateQuoteResponse>;
   /**
-   * Buys what a quote says. The answer is the order in its present state when wait_for is reached, when the order ended otherwise, or at
-   * the deadline: PENDING even, never an error that denies an order that exists. A declined payment or a lost race for the last
-   * unit is an order that ended (failure_reason), not an error.
-   * Idempotent by request_id; a repeat gets the order as it is now. Errors: QUOTE_NOT_FOUND, QUOTE_EXPIRED, CART_HAS_ORDER
-   * with the order_id of the cart's live order, CARD_NUMBER_REFUSED.
+   * Buys what a quote says. The answer is the order in its present state when wait_for is reached,
+   * when the order ended otherwise, or at the deadline: PENDING even, never an error that denies an
+   * order that exists. A declined payment or a lost race for the last unit is an order that ended
+   * (failure_reason), not an error.
+   * Idempotent by request_id; a repeat gets the order as it is now. Errors: QUOTE_NOT_FOUND,
+   * QUOTE_EXPIRED, CART_HAS_ORDER with the order_id of the cart's live order, CARD_NUMBER_REFUSED.
    * Caller: buyers for their own quote.
    */
   placeOrder(
@@ -5971,8 +5998,8 @@ export interface CheckoutServiceClient<CallOptionsExt = {}> {
    */
   getOrder(request: DeepPartial<GetOrderRequest>, options?: CallOptions & CallOptionsExt): Promise<GetOrderResponse>;
   /**
-   * Follows an order: its present state at once, then each newer version (some may be skipped), and a heartbeat at least every
-   * 5 seconds. Ends after 1 h at most; go on with after_version.
+   * Follows an order: its present state at once, then each newer version (some may be skipped), and
+   * a heartbeat at least every 5 seconds. Ends after 1 h at most; go on with after_version.
    * Errors: ORDER_NOT_FOUND, for another buyer's order alike.
    * Caller: as for GetOrder.
    */
@@ -5983,17 +6010,19 @@ export interface CheckoutServiceClient<CallOptionsExt = {}> {
   /**
    * Lists orders, the newest first.
    * Errors: PAGE_TOKEN_INVALID.
-   * Caller: buyers for their own; members of a seller for orders with a sub-order of it; operators for any.
+   * Caller: buyers for their own; members of a seller for orders with a sub-order of it; operators
+   * for any.
    */
   listOrders(
     request: DeepPartial<ListOrdersRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListOrdersResponse>;
   /**
-   * Asks to cancel an order before anything of it is shipped. It is committed before anything else, so no later step passes it.
-   * While a payment's outcome is unknown the order is CANCELLING; a paid order is refunded.
-   * Idempotent; an order already ended or cancelling is answered as it is. Errors: ORDER_NOT_FOUND, ORDER_STATE with state when it is
-   * too late.
+   * Asks to cancel an order before anything of it is shipped. It is committed before anything else,
+   * so no later step passes it. While a payment's outcome is unknown the order is CANCELLING; a
+   * paid order is refunded.
+   * Idempotent; an order already ended or cancelling is answered as it is. Errors: ORDER_NOT_FOUND,
+   * ORDER_STATE with state when it is too late.
    * Caller: the buyer; operators.
    */
   cancelOrder(
@@ -6011,8 +6040,9 @@ export interface CheckoutServiceClient<CallOptionsExt = {}> {
   ): Promise<ListParkedOrdersResponse>;
   /**
    * Takes a parked order further. The action is committed with an audit row before it is sent.
-   * Idempotent: one action per order and park_seq; the same again is answered with its status. Errors: ORDER_NOT_FOUND, PARK_MISMATCH
-   * when the order is not parked, is parked with another park_seq, another action was chosen, or the step does not allow it.
+   * Idempotent: one action per order and park_seq; the same again is answered with its status.
+   * Errors: ORDER_NOT_FOUND, PARK_MISMATCH when the order is not parked, is parked with another
+   * park_seq, another action was chosen, or the step does not allow it.
    * Caller: operators.
    */
   resolveParkedOrder(

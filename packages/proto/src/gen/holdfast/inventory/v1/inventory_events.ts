@@ -10,11 +10,14 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 
 /**
- * The newest state of one stock item, on stream STOCK, subject stock.v1.<seller_id>.<item_id>, where the last message per
- * subject is kept. Versions may be skipped, never reordered.
+ * The newest state of one stock item, on stream STOCK, subject stock.v1.<seller_id>.<item_id>,
+ * where the last message per subject is kept. Versions may be skipped, never reordered.
  */
 export interface StockChanged {
-  /** Output only. Epoch of the feed, from 1; it rises when stream and table may have parted, and then every item comes again. */
+  /**
+   * Output only. Epoch of the feed, from 1; it rises when stream and table may have parted, and
+   * then every item comes again.
+   */
   epoch: bigint;
   /** Output only. The item, "sti_…". */
   itemId: string;
@@ -41,8 +44,8 @@ export interface StockChanged {
 }
 
 /**
- * How far the feed is complete. A consumer is fresh while its newest watermark is less than 2 s old and it has applied the
- * stream up to last_sequence.
+ * How far the feed is complete. A consumer is fresh while its newest watermark is less than 2 s old
+ * and it has applied the stream up to last_sequence.
  */
 export interface StockWatermark {
   /** Output only. Epoch of the feed. */
@@ -51,7 +54,10 @@ export interface StockWatermark {
   completeThroughTime:
     | Date
     | undefined;
-  /** Output only. Stream sequence of the last StockChanged published when this was made; 0 when there is none. */
+  /**
+   * Output only. Stream sequence of the last StockChanged published when this was made; 0 when
+   * there is none.
+   */
   lastSequence: bigint;
 }
 

@@ -106,7 +106,10 @@ export interface Hold {
   state: Hold_State;
   /** Output only. Rises by one with each change, from 1. */
   version: bigint;
-  /** Output only. The units by item_id, one line an item, at most 100; none when it was released before it was placed. */
+  /**
+   * Output only. The units by item_id, one line an item, at most 100; none when it was released
+   * before it was placed.
+   */
   lines: HoldLine[];
   /** Output only. When it was placed. */
   createTime:
@@ -210,7 +213,7 @@ export interface HoldLine {
 export interface ItemQuantity {
   /** Required. The item, "sti_…". */
   itemId: string;
-  /** Required. Units, 1 to 1,000. */
+  /** Required. Units, 1 to 1,000; more come in several lines or calls. */
   quantity: number;
 }
 
@@ -222,7 +225,10 @@ export interface CreateStockItemRequest {
   sellerId: string;
   /** Required. The seller's own name for the article, 1 to 64 visible ASCII characters. */
   sku: string;
-  /** Optional. The seller's own name for the place, at most 64 visible ASCII characters; "default" when empty. */
+  /**
+   * Optional. The seller's own name for the place, at most 64 visible ASCII characters; "default"
+   * when empty.
+   */
   location: string;
   /** Optional. Units on hand to begin with, 0 to 1,000,000,000. */
   onHand: number;
@@ -431,7 +437,10 @@ export interface StockSnapshotEnd {
   cursor: string;
 }
 
-/** Some items in their newest state. Apply an item whose version is higher than the one known, ignore the rest. */
+/**
+ * Some items in their newest state. Apply an item whose version is higher than the one known,
+ * ignore the rest.
+ */
 export interface StockUpdates {
   /** Output only. The items, 1 to 500. */
   updates: StockUpdate[];
@@ -457,7 +466,10 @@ export interface StockHeartbeat {
   completeThroughTime:
     | Date
     | undefined;
-  /** Output only. True when complete_through_time is more than 2 s old: what the watcher knows may be behind. */
+  /**
+   * Output only. True when complete_through_time is more than 2 s old: what the watcher knows may
+   * be behind.
+   */
   stale: boolean;
   /** Output only. Where to go on from. */
   cursor: string;
@@ -3856,8 +3868,8 @@ export const StockHeartbeat: MessageFns<StockHeartbeat> = {
 /**
  * Stock levels and holds. A unit is sold once.
  *
- * Every RPC may also fail with the reasons that each service shares (identity, overload, deadline, malformed
- * requests); every mutation also with KEY_REUSED, KEY_IN_PROGRESS or OUTCOME_UNKNOWN.
+ * Every RPC may also fail with the reasons that each service shares (identity, overload, deadline,
+ * malformed requests); every mutation also with KEY_REUSED, KEY_IN_PROGRESS or OUTCOME_UNKNOWN.
  */
 export type InventoryServiceDefinition = typeof InventoryServiceDefinition;
 export const InventoryServiceDefinition = {
@@ -3866,7 +3878,8 @@ export const InventoryServiceDefinition = {
   methods: {
     /**
      * Makes a stock item of a seller for one SKU at one location.
-     * Idempotent by request_id. Errors: ITEM_EXISTS with the item_id when the seller has one for SKU and location.
+     * Idempotent by request_id. Errors: ITEM_EXISTS with the item_id when the seller has one for SKU
+     * and location.
      * Caller: managers and owners of the seller, its API keys, operators.
      */
     createStockItem: {
@@ -3879,8 +3892,8 @@ export const InventoryServiceDefinition = {
     },
     /**
      * Changes the units on hand by a difference.
-     * Idempotent by request_id. Errors: ITEM_NOT_FOUND, STOCK_RESERVED with reserved when fewer units would be on hand
-     * than are held, STOCK_LIMIT, VERSION_MISMATCH with version.
+     * Idempotent by request_id. Errors: ITEM_NOT_FOUND, STOCK_RESERVED with reserved when fewer units
+     * would be on hand than are held, STOCK_LIMIT, VERSION_MISMATCH with version.
      * Caller: managers and owners of the seller, its API keys, operators.
      */
     adjustStock: {
@@ -3893,8 +3906,8 @@ export const InventoryServiceDefinition = {
     },
     /**
      * Sets the units on hand, as after a count.
-     * Idempotent by request_id. Errors: ITEM_NOT_FOUND, STOCK_RESERVED with reserved when fewer units would be on hand
-     * than are held, VERSION_MISMATCH with version.
+     * Idempotent by request_id. Errors: ITEM_NOT_FOUND, STOCK_RESERVED with reserved when fewer units
+     * would be on hand than are held, VERSION_MISMATCH with version.
      * Caller: managers and owners of the seller, its API keys, operators.
      */
     setStock: {
@@ -3920,9 +3933,11 @@ export const InventoryServiceDefinition = {
     },
     /**
      * Holds units for an order for 15 minutes by the database's clock: all lines or none.
-     * Idempotent by hold_id and request_id; OUT_OF_STOCK is not kept, so a repeat may succeed. Whoever gives up on an answer sends
-     * ReleaseHold with the same hold_id. Errors: OUT_OF_STOCK with item_ids, the items that fell short, comma separated;
-     * ITEM_NOT_FOUND with item_ids; HOLD_STATE when the hold was released before this call arrived.
+     * Idempotent by hold_id and request_id; OUT_OF_STOCK is not kept, so a repeat may succeed.
+     * Whoever gives up on an answer sends ReleaseHold with the same hold_id. Errors: OUT_OF_STOCK
+     * with item_ids, the items that fell short, comma separated; ITEM_NOT_FOUND with item_ids;
+     * HOLD_STATE when the hold was released before this call arrived; HOLD_EXISTS when the hold_id
+     * was used for another order or other lines.
      * Caller: the checkout service.
      */
     placeHold: {
@@ -3935,7 +3950,8 @@ export const InventoryServiceDefinition = {
     },
     /**
      * Takes the time limit off a hold before money moves: HELD → PINNED.
-     * Idempotent: pinning a PINNED hold answers it as it is. Errors: HOLD_NOT_FOUND, HOLD_EXPIRED, HOLD_STATE with state.
+     * Idempotent: pinning a PINNED hold answers it as it is. Errors: HOLD_NOT_FOUND, HOLD_EXPIRED,
+     * HOLD_STATE with state.
      * Caller: the checkout service.
      */
     pinHold: {
@@ -3948,7 +3964,8 @@ export const InventoryServiceDefinition = {
     },
     /**
      * Turns a pin into a sale: PINNED → CONFIRMED; its units leave the stock.
-     * Idempotent: confirming a CONFIRMED hold answers it as it is. Errors: HOLD_NOT_FOUND, HOLD_STATE with state.
+     * Idempotent: confirming a CONFIRMED hold answers it as it is. Errors: HOLD_NOT_FOUND, HOLD_STATE
+     * with state.
      * Caller: the checkout service.
      */
     confirmHold: {
@@ -3961,8 +3978,9 @@ export const InventoryServiceDefinition = {
     },
     /**
      * Gives the units of a hold back: HELD or PINNED → RELEASED.
-     * Idempotent. Valid also when the hold never was: a RELEASED hold without lines is left behind, so that a PlaceHold that arrives
-     * late has no effect. An EXPIRED hold is answered as it is. Errors: HOLD_STATE when it is CONFIRMED.
+     * Idempotent. Valid also when the hold never was: a RELEASED hold without lines is left behind,
+     * so that a PlaceHold that arrives late has no effect. An EXPIRED hold is answered as it is.
+     * Errors: HOLD_STATE when it is CONFIRMED, HOLD_NOT_FOUND when the hold_id is another order's.
      * Caller: the checkout service.
      */
     releaseHold: {
@@ -3975,8 +3993,8 @@ export const InventoryServiceDefinition = {
     },
     /**
      * Puts units of a CONFIRMED hold back on hand, after a cancel or a return.
-     * Idempotent by request_id. Errors: HOLD_NOT_FOUND, HOLD_STATE with state, RESTOCK_LIMIT with item_id when more units would
-     * come back than were confirmed.
+     * Idempotent by request_id. Errors: HOLD_NOT_FOUND, HOLD_STATE with state, RESTOCK_LIMIT with
+     * item_id when more units would come back than were confirmed.
      * Caller: the checkout service.
      */
     restockHold: {
@@ -4001,10 +4019,12 @@ export const InventoryServiceDefinition = {
       options: {},
     },
     /**
-     * Follows the stock of one seller: a snapshot, then every change (the newest per item, some may be skipped), and a heartbeat at
-     * least every second. A watcher that lost its stream goes on from its last cursor; when that is too old it gets a snapshot
-     * again. The stream ends after 1 h at most.
-     * Errors: CURSOR_INVALID: begin without a cursor; SLOW_CONSUMER when the watcher does not keep up.
+     * Follows the stock of one seller: a snapshot, then every change (the newest per item, some may
+     * be skipped), and a heartbeat at least every second. A watcher that lost its stream goes on from
+     * its last cursor; when that is too old it gets a snapshot again. The stream ends after 1 h at
+     * most.
+     * Errors: CURSOR_INVALID: begin without a cursor; SLOW_CONSUMER when the watcher does not keep
+     * up.
      * Caller: members and API keys of the seller, services, operators.
      */
     watchStock: {
@@ -4021,7 +4041,8 @@ export const InventoryServiceDefinition = {
 export interface InventoryServiceImplementation<CallContextExt = {}> {
   /**
    * Makes a stock item of a seller for one SKU at one location.
-   * Idempotent by request_id. Errors: ITEM_EXISTS with the item_id when the seller has one for SKU and location.
+   * Idempotent by request_id. Errors: ITEM_EXISTS with the item_id when the seller has one for SKU
+   * and location.
    * Caller: managers and owners of the seller, its API keys, operators.
    */
   createStockItem(
@@ -4030,8 +4051,8 @@ export interface InventoryServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<CreateStockItemResponse>>;
   /**
    * Changes the units on hand by a difference.
-   * Idempotent by request_id. Errors: ITEM_NOT_FOUND, STOCK_RESERVED with reserved when fewer units would be on hand
-   * than are held, STOCK_LIMIT, VERSION_MISMATCH with version.
+   * Idempotent by request_id. Errors: ITEM_NOT_FOUND, STOCK_RESERVED with reserved when fewer units
+   * would be on hand than are held, STOCK_LIMIT, VERSION_MISMATCH with version.
    * Caller: managers and owners of the seller, its API keys, operators.
    */
   adjustStock(
@@ -4040,8 +4061,8 @@ export interface InventoryServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<AdjustStockResponse>>;
   /**
    * Sets the units on hand, as after a count.
-   * Idempotent by request_id. Errors: ITEM_NOT_FOUND, STOCK_RESERVED with reserved when fewer units would be on hand
-   * than are held, VERSION_MISMATCH with version.
+   * Idempotent by request_id. Errors: ITEM_NOT_FOUND, STOCK_RESERVED with reserved when fewer units
+   * would be on hand than are held, VERSION_MISMATCH with version.
    * Caller: managers and owners of the seller, its API keys, operators.
    */
   setStock(request: SetStockRequest, context: CallContext & CallContextExt): Promise<DeepPartial<SetStockResponse>>;
@@ -4056,21 +4077,25 @@ export interface InventoryServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<GetAvailabilityResponse>>;
   /**
    * Holds units for an order for 15 minutes by the database's clock: all lines or none.
-   * Idempotent by hold_id and request_id; OUT_OF_STOCK is not kept, so a repeat may succeed. Whoever gives up on an answer sends
-   * ReleaseHold with the same hold_id. Errors: OUT_OF_STOCK with item_ids, the items that fell short, comma separated;
-   * ITEM_NOT_FOUND with item_ids; HOLD_STATE when the hold was released before this call arrived.
+   * Idempotent by hold_id and request_id; OUT_OF_STOCK is not kept, so a repeat may succeed.
+   * Whoever gives up on an answer sends ReleaseHold with the same hold_id. Errors: OUT_OF_STOCK
+   * with item_ids, the items that fell short, comma separated; ITEM_NOT_FOUND with item_ids;
+   * HOLD_STATE when the hold was released before this call arrived; HOLD_EXISTS when the hold_id
+   * was used for another order or other lines.
    * Caller: the checkout service.
    */
   placeHold(request: PlaceHoldRequest, context: CallContext & CallContextExt): Promise<DeepPartial<PlaceHoldResponse>>;
   /**
    * Takes the time limit off a hold before money moves: HELD → PINNED.
-   * Idempotent: pinning a PINNED hold answers it as it is. Errors: HOLD_NOT_FOUND, HOLD_EXPIRED, HOLD_STATE with state.
+   * Idempotent: pinning a PINNED hold answers it as it is. Errors: HOLD_NOT_FOUND, HOLD_EXPIRED,
+   * HOLD_STATE with state.
    * Caller: the checkout service.
    */
   pinHold(request: PinHoldRequest, context: CallContext & CallContextExt): Promise<DeepPartial<PinHoldResponse>>;
   /**
    * Turns a pin into a sale: PINNED → CONFIRMED; its units leave the stock.
-   * Idempotent: confirming a CONFIRMED hold answers it as it is. Errors: HOLD_NOT_FOUND, HOLD_STATE with state.
+   * Idempotent: confirming a CONFIRMED hold answers it as it is. Errors: HOLD_NOT_FOUND, HOLD_STATE
+   * with state.
    * Caller: the checkout service.
    */
   confirmHold(
@@ -4079,8 +4104,9 @@ export interface InventoryServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ConfirmHoldResponse>>;
   /**
    * Gives the units of a hold back: HELD or PINNED → RELEASED.
-   * Idempotent. Valid also when the hold never was: a RELEASED hold without lines is left behind, so that a PlaceHold that arrives
-   * late has no effect. An EXPIRED hold is answered as it is. Errors: HOLD_STATE when it is CONFIRMED.
+   * Idempotent. Valid also when the hold never was: a RELEASED hold without lines is left behind,
+   * so that a PlaceHold that arrives late has no effect. An EXPIRED hold is answered as it is.
+   * Errors: HOLD_STATE when it is CONFIRMED, HOLD_NOT_FOUND when the hold_id is another order's.
    * Caller: the checkout service.
    */
   releaseHold(
@@ -4089,8 +4115,8 @@ export interface InventoryServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ReleaseHoldResponse>>;
   /**
    * Puts units of a CONFIRMED hold back on hand, after a cancel or a return.
-   * Idempotent by request_id. Errors: HOLD_NOT_FOUND, HOLD_STATE with state, RESTOCK_LIMIT with item_id when more units would
-   * come back than were confirmed.
+   * Idempotent by request_id. Errors: HOLD_NOT_FOUND, HOLD_STATE with state, RESTOCK_LIMIT with
+   * item_id when more units would come back than were confirmed.
    * Caller: the checkout service.
    */
   restockHold(
@@ -4104,10 +4130,12 @@ export interface InventoryServiceImplementation<CallContextExt = {}> {
    */
   getHold(request: GetHoldRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetHoldResponse>>;
   /**
-   * Follows the stock of one seller: a snapshot, then every change (the newest per item, some may be skipped), and a heartbeat at
-   * least every second. A watcher that lost its stream goes on from its last cursor; when that is too old it gets a snapshot
-   * again. The stream ends after 1 h at most.
-   * Errors: CURSOR_INVALID: begin without a cursor; SLOW_CONSUMER when the watcher does not keep up.
+   * Follows the stock of one seller: a snapshot, then every change (the newest per item, some may
+   * be skipped), and a heartbeat at least every second. A watcher that lost its stream goes on from
+   * its last cursor; when that is too old it gets a snapshot again. The stream ends after 1 h at
+   * most.
+   * Errors: CURSOR_INVALID: begin without a cursor; SLOW_CONSUMER when the watcher does not keep
+   * up.
    * Caller: members and API keys of the seller, services, operators.
    */
   watchStock(
@@ -4119,7 +4147,8 @@ export interface InventoryServiceImplementation<CallContextExt = {}> {
 export interface InventoryServiceClient<CallOptionsExt = {}> {
   /**
    * Makes a stock item of a seller for one SKU at one location.
-   * Idempotent by request_id. Errors: ITEM_EXISTS with the item_id when the seller has one for SKU and location.
+   * Idempotent by request_id. Errors: ITEM_EXISTS with the item_id when the seller has one for SKU
+   * and location.
    * Caller: managers and owners of the seller, its API keys, operators.
    */
   createStockItem(
@@ -4128,8 +4157,8 @@ export interface InventoryServiceClient<CallOptionsExt = {}> {
   ): Promise<CreateStockItemResponse>;
   /**
    * Changes the units on hand by a difference.
-   * Idempotent by request_id. Errors: ITEM_NOT_FOUND, STOCK_RESERVED with reserved when fewer units would be on hand
-   * than are held, STOCK_LIMIT, VERSION_MISMATCH with version.
+   * Idempotent by request_id. Errors: ITEM_NOT_FOUND, STOCK_RESERVED with reserved when fewer units
+   * would be on hand than are held, STOCK_LIMIT, VERSION_MISMATCH with version.
    * Caller: managers and owners of the seller, its API keys, operators.
    */
   adjustStock(
@@ -4138,8 +4167,8 @@ export interface InventoryServiceClient<CallOptionsExt = {}> {
   ): Promise<AdjustStockResponse>;
   /**
    * Sets the units on hand, as after a count.
-   * Idempotent by request_id. Errors: ITEM_NOT_FOUND, STOCK_RESERVED with reserved when fewer units would be on hand
-   * than are held, VERSION_MISMATCH with version.
+   * Idempotent by request_id. Errors: ITEM_NOT_FOUND, STOCK_RESERVED with reserved when fewer units
+   * would be on hand than are held, VERSION_MISMATCH with version.
    * Caller: managers and owners of the seller, its API keys, operators.
    */
   setStock(request: DeepPartial<SetStockRequest>, options?: CallOptions & CallOptionsExt): Promise<SetStockResponse>;
@@ -4154,21 +4183,25 @@ export interface InventoryServiceClient<CallOptionsExt = {}> {
   ): Promise<GetAvailabilityResponse>;
   /**
    * Holds units for an order for 15 minutes by the database's clock: all lines or none.
-   * Idempotent by hold_id and request_id; OUT_OF_STOCK is not kept, so a repeat may succeed. Whoever gives up on an answer sends
-   * ReleaseHold with the same hold_id. Errors: OUT_OF_STOCK with item_ids, the items that fell short, comma separated;
-   * ITEM_NOT_FOUND with item_ids; HOLD_STATE when the hold was released before this call arrived.
+   * Idempotent by hold_id and request_id; OUT_OF_STOCK is not kept, so a repeat may succeed.
+   * Whoever gives up on an answer sends ReleaseHold with the same hold_id. Errors: OUT_OF_STOCK
+   * with item_ids, the items that fell short, comma separated; ITEM_NOT_FOUND with item_ids;
+   * HOLD_STATE when the hold was released before this call arrived; HOLD_EXISTS when the hold_id
+   * was used for another order or other lines.
    * Caller: the checkout service.
    */
   placeHold(request: DeepPartial<PlaceHoldRequest>, options?: CallOptions & CallOptionsExt): Promise<PlaceHoldResponse>;
   /**
    * Takes the time limit off a hold before money moves: HELD → PINNED.
-   * Idempotent: pinning a PINNED hold answers it as it is. Errors: HOLD_NOT_FOUND, HOLD_EXPIRED, HOLD_STATE with state.
+   * Idempotent: pinning a PINNED hold answers it as it is. Errors: HOLD_NOT_FOUND, HOLD_EXPIRED,
+   * HOLD_STATE with state.
    * Caller: the checkout service.
    */
   pinHold(request: DeepPartial<PinHoldRequest>, options?: CallOptions & CallOptionsExt): Promise<PinHoldResponse>;
   /**
    * Turns a pin into a sale: PINNED → CONFIRMED; its units leave the stock.
-   * Idempotent: confirming a CONFIRMED hold answers it as it is. Errors: HOLD_NOT_FOUND, HOLD_STATE with state.
+   * Idempotent: confirming a CONFIRMED hold answers it as it is. Errors: HOLD_NOT_FOUND, HOLD_STATE
+   * with state.
    * Caller: the checkout service.
    */
   confirmHold(
@@ -4177,8 +4210,9 @@ export interface InventoryServiceClient<CallOptionsExt = {}> {
   ): Promise<ConfirmHoldResponse>;
   /**
    * Gives the units of a hold back: HELD or PINNED → RELEASED.
-   * Idempotent. Valid also when the hold never was: a RELEASED hold without lines is left behind, so that a PlaceHold that arrives
-   * late has no effect. An EXPIRED hold is answered as it is. Errors: HOLD_STATE when it is CONFIRMED.
+   * Idempotent. Valid also when the hold never was: a RELEASED hold without lines is left behind,
+   * so that a PlaceHold that arrives late has no effect. An EXPIRED hold is answered as it is.
+   * Errors: HOLD_STATE when it is CONFIRMED, HOLD_NOT_FOUND when the hold_id is another order's.
    * Caller: the checkout service.
    */
   releaseHold(
@@ -4187,8 +4221,8 @@ export interface InventoryServiceClient<CallOptionsExt = {}> {
   ): Promise<ReleaseHoldResponse>;
   /**
    * Puts units of a CONFIRMED hold back on hand, after a cancel or a return.
-   * Idempotent by request_id. Errors: HOLD_NOT_FOUND, HOLD_STATE with state, RESTOCK_LIMIT with item_id when more units would
-   * come back than were confirmed.
+   * Idempotent by request_id. Errors: HOLD_NOT_FOUND, HOLD_STATE with state, RESTOCK_LIMIT with
+   * item_id when more units would come back than were confirmed.
    * Caller: the checkout service.
    */
   restockHold(
@@ -4202,10 +4236,12 @@ export interface InventoryServiceClient<CallOptionsExt = {}> {
    */
   getHold(request: DeepPartial<GetHoldRequest>, options?: CallOptions & CallOptionsExt): Promise<GetHoldResponse>;
   /**
-   * Follows the stock of one seller: a snapshot, then every change (the newest per item, some may be skipped), and a heartbeat at
-   * least every second. A watcher that lost its stream goes on from its last cursor; when that is too old it gets a snapshot
-   * again. The stream ends after 1 h at most.
-   * Errors: CURSOR_INVALID: begin without a cursor; SLOW_CONSUMER when the watcher does not keep up.
+   * Follows the stock of one seller: a snapshot, then every change (the newest per item, some may
+   * be skipped), and a heartbeat at least every second. A watcher that lost its stream goes on from
+   * its last cursor; when that is too old it gets a snapshot again. The stream ends after 1 h at
+   * most.
+   * Errors: CURSOR_INVALID: begin without a cursor; SLOW_CONSUMER when the watcher does not keep
+   * up.
    * Caller: members and API keys of the seller, services, operators.
    */
   watchStock(

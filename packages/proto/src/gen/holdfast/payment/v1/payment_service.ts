@@ -332,15 +332,18 @@ export interface Payment {
   state: Payment_State;
   /** Output only. Rises by one with each change, from 1. */
   version: bigint;
-  /** Output only. What the order costs. */
+  /** Output only. What the order costs; absent when the payment was voided before it was made. */
   amount:
     | Money
     | undefined;
-  /** Output only. What was captured: 0 or the amount. */
+  /** Output only. What was captured: 0 or the amount; absent like amount. */
   capturedAmount:
     | Money
     | undefined;
-  /** Output only. Sum of refunds that were not refused, 0 to captured_amount. */
+  /**
+   * Output only. Sum of the refunds that were not refused, 0 to captured_amount; absent like
+   * amount.
+   */
   refundedAmount:
     | Money
     | undefined;
@@ -613,8 +616,9 @@ export interface PaymentTransition {
 }
 
 /**
- * What one sub-order takes of a payment, all in its currency and 0 or more. Its total is goods + shipping +
- * both taxes; the seller's share is goods + shipping + seller_tax - commission - commission_tax and not negative.
+ * What one sub-order takes of a payment, all in its currency and 0 or more. Its total is goods +
+ * shipping + both taxes; the seller's share is goods + shipping + seller_tax - commission -
+ * commission_tax and not negative.
  */
 export interface SubOrderSplit {
   /** Required. The sub-order, "sub_…". */
@@ -637,7 +641,10 @@ export interface SubOrderSplit {
   platformTax:
     | Money
     | undefined;
-  /** Required. The platform's commission, without tax; taken from the seller, not added to the total. */
+  /**
+   * Required. The platform's commission, without tax; taken from the seller, not added to the
+   * total.
+   */
   commission:
     | Money
     | undefined;
@@ -788,8 +795,8 @@ export interface AccountBalance {
   /** Output only. The seller whose account it is, "slr_…"; empty for the platform's accounts. */
   sellerId: string;
   /**
-   * Output only. The balance on the account's normal side: a seller's pending money is positive, so is its
-   * debt. Negative only for accounts of the platform.
+   * Output only. The balance on the account's normal side: a seller's pending money is positive, so
+   * is its debt. Negative only for accounts of the platform.
    */
   balance: Money | undefined;
 }
@@ -809,13 +816,16 @@ export interface CreatePaymentRequest {
     | Money
     | undefined;
   /**
-   * Required. The provider's token of the buyer's payment method, 1 to 255 visible characters. A secret: stored
-   * sealed, never answered, logged or put into events. Never a card number.
+   * Required. The provider's token of the buyer's payment method, 1 to 255 visible characters. A
+   * secret: stored sealed, never answered, logged or put into events. Never a card number.
    */
   paymentMethodToken: string;
   /** Required. The amount by sub-order, 1 to 100. */
   splits: SubOrderSplit[];
-  /** Optional. Where the provider sends the buyer back to after an action, an https URL of at most 2000 characters. */
+  /**
+   * Optional. Where the provider sends the buyer back to after an action, an https URL of at most
+   * 2000 characters.
+   */
   returnUrl: string;
 }
 
@@ -921,7 +931,10 @@ export interface GetPaymentResponse {
 
 /** Request of GetBalance. */
 export interface GetBalanceRequest {
-  /** Optional. The seller, "slr_…"; required from members of a seller. Empty for the platform's accounts. */
+  /**
+   * Optional. The seller, "slr_…"; required from members of a seller. Empty for the platform's
+   * accounts.
+   */
   sellerId: string;
   /** Optional. ISO 4217 code; every currency when empty. */
   currencyCode: string;
@@ -929,7 +942,10 @@ export interface GetBalanceRequest {
 
 /** Response of GetBalance. */
 export interface GetBalanceResponse {
-  /** Output only. A balance for each account and currency that ever had a posting, by account, then currency. */
+  /**
+   * Output only. A balance for each account and currency that ever had a posting, by account, then
+   * currency.
+   */
   balances: AccountBalance[];
   /** Output only. The database's time that the balances were read at. */
   asOfTime: Date | undefined;
@@ -937,7 +953,10 @@ export interface GetBalanceResponse {
 
 /** Request of ListLedgerEntries. */
 export interface ListLedgerEntriesRequest {
-  /** Optional. Only entries with a posting on this seller's accounts, "slr_…"; required from members of a seller. */
+  /**
+   * Optional. Only entries with a posting on this seller's accounts, "slr_…"; required from members
+   * of a seller.
+   */
   sellerId: string;
   /** Optional. Only entries of this payment, "pay_…". */
   paymentId: string;
@@ -4131,12 +4150,13 @@ export const ListLedgerEntriesResponse: MessageFns<ListLedgerEntriesResponse> = 
 /**
  * Payments, refunds and the double-entry ledger. A buyer is charged once.
  *
- * The verbs that move money answer the payment as it is now, also to a repeat. A state that ends in "ING" with
- * unresolved_since_time set means that the provider's answer is not known yet: it is never taken for a failure; call again with the same
- * request_id or GetPayment, payment's own resolver looks it up meanwhile.
+ * The verbs that move money answer the payment as it is now, also to a repeat. A state that ends in
+ * "ING" with unresolved_since_time set means that the provider's answer is not known yet: it is
+ * never taken for a failure; call again with the same request_id or GetPayment, payment's own
+ * resolver looks it up meanwhile.
  *
- * Every RPC may also fail with the reasons that each service shares (identity, overload, deadline, malformed
- * requests); every mutation also with KEY_REUSED, KEY_IN_PROGRESS or OUTCOME_UNKNOWN.
+ * Every RPC may also fail with the reasons that each service shares (identity, overload, deadline,
+ * malformed requests); every mutation also with KEY_REUSED, KEY_IN_PROGRESS or OUTCOME_UNKNOWN.
  */
 export type PaymentServiceDefinition = typeof PaymentServiceDefinition;
 export const PaymentServiceDefinition = {
@@ -4144,11 +4164,13 @@ export const PaymentServiceDefinition = {
   fullName: "holdfast.payment.v1.PaymentService",
   methods: {
     /**
-     * Records what an order will be charged, split by sub-order, and stores the payment method token sealed. No money moves and
-     * the provider is not called.
-     * Idempotent by payment_id, order_id and request_id. Errors: AMOUNT_MISMATCH when the splits do not sum to the amount or a
-     * seller's share is negative, CURRENCY_MISMATCH, CARD_NUMBER_REFUSED when the token looks like a card number, ORDER_HAS_PAYMENT when the order
-     * has another one.
+     * Records what an order will be charged, split by sub-order, and stores the payment method token
+     * sealed. No money moves and the provider is not called.
+     * Idempotent by payment_id, order_id and request_id. Errors: AMOUNT_MISMATCH when the splits do
+     * not sum to the amount or a seller's share is negative, CURRENCY_MISMATCH, CARD_NUMBER_REFUSED
+     * when the token looks like a card number, PAYMENT_EXISTS when the payment_id was used for other
+     * content, PAYMENT_STATE when it was voided before this call arrived, ORDER_HAS_PAYMENT when the
+     * order has another one.
      * Caller: the checkout service.
      */
     createPayment: {
@@ -4160,9 +4182,11 @@ export const PaymentServiceDefinition = {
       options: {},
     },
     /**
-     * Authorises the whole amount at the provider: CREATED → OPENED → AUTHORIZING → AUTHORIZED, ACTION_REQUIRED, DECLINED or FAILED. A
-     * refusal by the provider is an answer (state DECLINED), not an error.
-     * Idempotent: a payment already past this step is answered as it is. Errors: PAYMENT_NOT_FOUND, PAYMENT_STATE when CANCELLED.
+     * Authorises the whole amount at the provider: CREATED → OPENED → AUTHORIZING → AUTHORIZED,
+     * ACTION_REQUIRED, DECLINED or FAILED. A refusal by the provider is an answer (state DECLINED),
+     * not an error.
+     * Idempotent: a payment already past this step is answered as it is. Errors: PAYMENT_NOT_FOUND,
+     * PAYMENT_STATE when CANCELLED.
      * Caller: the checkout service.
      */
     authorizePayment: {
@@ -4174,9 +4198,10 @@ export const PaymentServiceDefinition = {
       options: {},
     },
     /**
-     * Captures the whole authorised amount and writes the ledger: AUTHORIZED → CAPTURING → CAPTURED. A refusal leaves AUTHORIZED or
-     * LAPSED.
-     * Idempotent: a CAPTURED payment is answered as it is. Errors: PAYMENT_NOT_FOUND, PAYMENT_STATE with state, AMOUNT_MISMATCH.
+     * Captures the whole authorised amount and writes the ledger: AUTHORIZED → CAPTURING → CAPTURED.
+     * A refusal leaves AUTHORIZED or LAPSED.
+     * Idempotent: a CAPTURED payment is answered as it is. Errors: PAYMENT_NOT_FOUND, PAYMENT_STATE
+     * with state, AMOUNT_MISMATCH.
      * Caller: the checkout service.
      */
     capturePayment: {
@@ -4188,11 +4213,11 @@ export const PaymentServiceDefinition = {
       options: {},
     },
     /**
-     * Ends a payment without money: CREATED or OPENED → CANCELLED, ACTION_REQUIRED → CANCELLED, AUTHORIZED → VOIDING → VOIDED, or
-     * CAPTURED when the capture won.
-     * Idempotent: an ended payment is answered as it is. Valid also when the payment never was: a CANCELLED one is left
-     * behind, so that a CreatePayment that arrives late has no effect. Errors: PAYMENT_STATE with state while AUTHORIZING or CAPTURING, whose
-     * outcome must be known first.
+     * Ends a payment without money: CREATED or OPENED → CANCELLED, ACTION_REQUIRED → CANCELLED,
+     * AUTHORIZED → VOIDING → VOIDED, or CAPTURED when the capture won.
+     * Idempotent: an ended payment is answered as it is. Valid also when the payment never was: a
+     * CANCELLED one is left behind, so that a CreatePayment that arrives late has no effect. Errors:
+     * PAYMENT_STATE with state while AUTHORIZING or CAPTURING, whose outcome must be known first.
      * Caller: the checkout service.
      */
     voidPayment: {
@@ -4205,8 +4230,9 @@ export const PaymentServiceDefinition = {
     },
     /**
      * Gives the whole captured amount back and writes the ledger.
-     * Idempotent by refund_id and request_id. Errors: PAYMENT_NOT_FOUND, PAYMENT_STATE when not CAPTURED, REFUND_LIMIT when live refunds
-     * would exceed what was captured, AMOUNT_MISMATCH when the amount is not the whole.
+     * Idempotent by refund_id and request_id. Errors: PAYMENT_NOT_FOUND, PAYMENT_STATE when not
+     * CAPTURED, REFUND_LIMIT when live refunds would exceed what was captured, AMOUNT_MISMATCH when
+     * the amount is not the whole, REFUND_EXISTS when the refund_id was used for other content.
      * Caller: the checkout service.
      */
     refundPayment: {
@@ -4219,7 +4245,7 @@ export const PaymentServiceDefinition = {
     },
     /**
      * Reads a payment with its refunds, from the truth.
-     * Errors: PAYMENT_NOT_FOUND, for another buyer's payment alike.
+     * Errors: PAYMENT_NOT_FOUND.
      * Caller: the checkout service, operators.
      */
     getPayment: {
@@ -4261,11 +4287,13 @@ export const PaymentServiceDefinition = {
 
 export interface PaymentServiceImplementation<CallContextExt = {}> {
   /**
-   * Records what an order will be charged, split by sub-order, and stores the payment method token sealed. No money moves and
-   * the provider is not called.
-   * Idempotent by payment_id, order_id and request_id. Errors: AMOUNT_MISMATCH when the splits do not sum to the amount or a
-   * seller's share is negative, CURRENCY_MISMATCH, CARD_NUMBER_REFUSED when the token looks like a card number, ORDER_HAS_PAYMENT when the order
-   * has another one.
+   * Records what an order will be charged, split by sub-order, and stores the payment method token
+   * sealed. No money moves and the provider is not called.
+   * Idempotent by payment_id, order_id and request_id. Errors: AMOUNT_MISMATCH when the splits do
+   * not sum to the amount or a seller's share is negative, CURRENCY_MISMATCH, CARD_NUMBER_REFUSED
+   * when the token looks like a card number, PAYMENT_EXISTS when the payment_id was used for other
+   * content, PAYMENT_STATE when it was voided before this call arrived, ORDER_HAS_PAYMENT when the
+   * order has another one.
    * Caller: the checkout service.
    */
   createPayment(
@@ -4273,9 +4301,11 @@ export interface PaymentServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<CreatePaymentResponse>>;
   /**
-   * Authorises the whole amount at the provider: CREATED → OPENED → AUTHORIZING → AUTHORIZED, ACTION_REQUIRED, DECLINED or FAILED. A
-   * refusal by the provider is an answer (state DECLINED), not an error.
-   * Idempotent: a payment already past this step is answered as it is. Errors: PAYMENT_NOT_FOUND, PAYMENT_STATE when CANCELLED.
+   * Authorises the whole amount at the provider: CREATED → OPENED → AUTHORIZING → AUTHORIZED,
+   * ACTION_REQUIRED, DECLINED or FAILED. A refusal by the provider is an answer (state DECLINED),
+   * not an error.
+   * Idempotent: a payment already past this step is answered as it is. Errors: PAYMENT_NOT_FOUND,
+   * PAYMENT_STATE when CANCELLED.
    * Caller: the checkout service.
    */
   authorizePayment(
@@ -4283,9 +4313,10 @@ export interface PaymentServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<AuthorizePaymentResponse>>;
   /**
-   * Captures the whole authorised amount and writes the ledger: AUTHORIZED → CAPTURING → CAPTURED. A refusal leaves AUTHORIZED or
-   * LAPSED.
-   * Idempotent: a CAPTURED payment is answered as it is. Errors: PAYMENT_NOT_FOUND, PAYMENT_STATE with state, AMOUNT_MISMATCH.
+   * Captures the whole authorised amount and writes the ledger: AUTHORIZED → CAPTURING → CAPTURED.
+   * A refusal leaves AUTHORIZED or LAPSED.
+   * Idempotent: a CAPTURED payment is answered as it is. Errors: PAYMENT_NOT_FOUND, PAYMENT_STATE
+   * with state, AMOUNT_MISMATCH.
    * Caller: the checkout service.
    */
   capturePayment(
@@ -4293,11 +4324,11 @@ export interface PaymentServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<CapturePaymentResponse>>;
   /**
-   * Ends a payment without money: CREATED or OPENED → CANCELLED, ACTION_REQUIRED → CANCELLED, AUTHORIZED → VOIDING → VOIDED, or
-   * CAPTURED when the capture won.
-   * Idempotent: an ended payment is answered as it is. Valid also when the payment never was: a CANCELLED one is left
-   * behind, so that a CreatePayment that arrives late has no effect. Errors: PAYMENT_STATE with state while AUTHORIZING or CAPTURING, whose
-   * outcome must be known first.
+   * Ends a payment without money: CREATED or OPENED → CANCELLED, ACTION_REQUIRED → CANCELLED,
+   * AUTHORIZED → VOIDING → VOIDED, or CAPTURED when the capture won.
+   * Idempotent: an ended payment is answered as it is. Valid also when the payment never was: a
+   * CANCELLED one is left behind, so that a CreatePayment that arrives late has no effect. Errors:
+   * PAYMENT_STATE with state while AUTHORIZING or CAPTURING, whose outcome must be known first.
    * Caller: the checkout service.
    */
   voidPayment(
@@ -4306,8 +4337,9 @@ export interface PaymentServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<VoidPaymentResponse>>;
   /**
    * Gives the whole captured amount back and writes the ledger.
-   * Idempotent by refund_id and request_id. Errors: PAYMENT_NOT_FOUND, PAYMENT_STATE when not CAPTURED, REFUND_LIMIT when live refunds
-   * would exceed what was captured, AMOUNT_MISMATCH when the amount is not the whole.
+   * Idempotent by refund_id and request_id. Errors: PAYMENT_NOT_FOUND, PAYMENT_STATE when not
+   * CAPTURED, REFUND_LIMIT when live refunds would exceed what was captured, AMOUNT_MISMATCH when
+   * the amount is not the whole, REFUND_EXISTS when the refund_id was used for other content.
    * Caller: the checkout service.
    */
   refundPayment(
@@ -4316,7 +4348,7 @@ export interface PaymentServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<RefundPaymentResponse>>;
   /**
    * Reads a payment with its refunds, from the truth.
-   * Errors: PAYMENT_NOT_FOUND, for another buyer's payment alike.
+   * Errors: PAYMENT_NOT_FOUND.
    * Caller: the checkout service, operators.
    */
   getPayment(
@@ -4345,11 +4377,13 @@ export interface PaymentServiceImplementation<CallContextExt = {}> {
 
 export interface PaymentServiceClient<CallOptionsExt = {}> {
   /**
-   * Records what an order will be charged, split by sub-order, and stores the payment method token sealed. No money moves and
-   * the provider is not called.
-   * Idempotent by payment_id, order_id and request_id. Errors: AMOUNT_MISMATCH when the splits do not sum to the amount or a
-   * seller's share is negative, CURRENCY_MISMATCH, CARD_NUMBER_REFUSED when the token looks like a card number, ORDER_HAS_PAYMENT when the order
-   * has another one.
+   * Records what an order will be charged, split by sub-order, and stores the payment method token
+   * sealed. No money moves and the provider is not called.
+   * Idempotent by payment_id, order_id and request_id. Errors: AMOUNT_MISMATCH when the splits do
+   * not sum to the amount or a seller's share is negative, CURRENCY_MISMATCH, CARD_NUMBER_REFUSED
+   * when the token looks like a card number, PAYMENT_EXISTS when the payment_id was used for other
+   * content, PAYMENT_STATE when it was voided before this call arrived, ORDER_HAS_PAYMENT when the
+   * order has another one.
    * Caller: the checkout service.
    */
   createPayment(
@@ -4357,9 +4391,11 @@ export interface PaymentServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<CreatePaymentResponse>;
   /**
-   * Authorises the whole amount at the provider: CREATED → OPENED → AUTHORIZING → AUTHORIZED, ACTION_REQUIRED, DECLINED or FAILED. A
-   * refusal by the provider is an answer (state DECLINED), not an error.
-   * Idempotent: a payment already past this step is answered as it is. Errors: PAYMENT_NOT_FOUND, PAYMENT_STATE when CANCELLED.
+   * Authorises the whole amount at the provider: CREATED → OPENED → AUTHORIZING → AUTHORIZED,
+   * ACTION_REQUIRED, DECLINED or FAILED. A refusal by the provider is an answer (state DECLINED),
+   * not an error.
+   * Idempotent: a payment already past this step is answered as it is. Errors: PAYMENT_NOT_FOUND,
+   * PAYMENT_STATE when CANCELLED.
    * Caller: the checkout service.
    */
   authorizePayment(
@@ -4367,9 +4403,10 @@ export interface PaymentServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<AuthorizePaymentResponse>;
   /**
-   * Captures the whole authorised amount and writes the ledger: AUTHORIZED → CAPTURING → CAPTURED. A refusal leaves AUTHORIZED or
-   * LAPSED.
-   * Idempotent: a CAPTURED payment is answered as it is. Errors: PAYMENT_NOT_FOUND, PAYMENT_STATE with state, AMOUNT_MISMATCH.
+   * Captures the whole authorised amount and writes the ledger: AUTHORIZED → CAPTURING → CAPTURED.
+   * A refusal leaves AUTHORIZED or LAPSED.
+   * Idempotent: a CAPTURED payment is answered as it is. Errors: PAYMENT_NOT_FOUND, PAYMENT_STATE
+   * with state, AMOUNT_MISMATCH.
    * Caller: the checkout service.
    */
   capturePayment(
@@ -4377,11 +4414,11 @@ export interface PaymentServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<CapturePaymentResponse>;
   /**
-   * Ends a payment without money: CREATED or OPENED → CANCELLED, ACTION_REQUIRED → CANCELLED, AUTHORIZED → VOIDING → VOIDED, or
-   * CAPTURED when the capture won.
-   * Idempotent: an ended payment is answered as it is. Valid also when the payment never was: a CANCELLED one is left
-   * behind, so that a CreatePayment that arrives late has no effect. Errors: PAYMENT_STATE with state while AUTHORIZING or CAPTURING, whose
-   * outcome must be known first.
+   * Ends a payment without money: CREATED or OPENED → CANCELLED, ACTION_REQUIRED → CANCELLED,
+   * AUTHORIZED → VOIDING → VOIDED, or CAPTURED when the capture won.
+   * Idempotent: an ended payment is answered as it is. Valid also when the payment never was: a
+   * CANCELLED one is left behind, so that a CreatePayment that arrives late has no effect. Errors:
+   * PAYMENT_STATE with state while AUTHORIZING or CAPTURING, whose outcome must be known first.
    * Caller: the checkout service.
    */
   voidPayment(
@@ -4390,8 +4427,9 @@ export interface PaymentServiceClient<CallOptionsExt = {}> {
   ): Promise<VoidPaymentResponse>;
   /**
    * Gives the whole captured amount back and writes the ledger.
-   * Idempotent by refund_id and request_id. Errors: PAYMENT_NOT_FOUND, PAYMENT_STATE when not CAPTURED, REFUND_LIMIT when live refunds
-   * would exceed what was captured, AMOUNT_MISMATCH when the amount is not the whole.
+   * Idempotent by refund_id and request_id. Errors: PAYMENT_NOT_FOUND, PAYMENT_STATE when not
+   * CAPTURED, REFUND_LIMIT when live refunds would exceed what was captured, AMOUNT_MISMATCH when
+   * the amount is not the whole, REFUND_EXISTS when the refund_id was used for other content.
    * Caller: the checkout service.
    */
   refundPayment(
@@ -4400,7 +4438,7 @@ export interface PaymentServiceClient<CallOptionsExt = {}> {
   ): Promise<RefundPaymentResponse>;
   /**
    * Reads a payment with its refunds, from the truth.
-   * Errors: PAYMENT_NOT_FOUND, for another buyer's payment alike.
+   * Errors: PAYMENT_NOT_FOUND.
    * Caller: the checkout service, operators.
    */
   getPayment(

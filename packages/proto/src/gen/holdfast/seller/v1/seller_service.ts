@@ -223,7 +223,10 @@ export interface SellerTransition {
 export interface Capability {
   /** Output only. True while there is no reason against it. */
   enabled: boolean;
-  /** Output only. What speaks against it: keys of requirements, or "state". */
+  /**
+   * Output only. What speaks against it: keys of requirements, and "state" when the seller is not
+   * ACTIVE.
+   */
   blockedBy: string[];
 }
 
@@ -429,7 +432,10 @@ export interface RequirementField {
   lengthMax: number;
 }
 
-/** What a seller puts into a field of a requirement. Personal data: stored sealed and never answered. */
+/**
+ * What a seller puts into a field of a requirement. Personal data: stored sealed and never
+ * answered.
+ */
 export interface RequirementAnswer {
   /** Required. Name of the field. */
   name: string;
@@ -549,7 +555,10 @@ export interface ShippingProfile {
 
 /** One way of shipping. */
 export interface ShippingOption {
-  /** Required. Names the option within its profile, 1 to 32 lower-case letters, digits or dashes, such as "standard". */
+  /**
+   * Required. Names the option within its profile, 1 to 32 lower-case letters, digits or dashes,
+   * such as "standard".
+   */
   optionKey: string;
   /** Required. Name shown to buyers, 1 to 100 characters. */
   label: string;
@@ -558,7 +567,7 @@ export interface ShippingOption {
   /** Required. What it costs. */
   rate:
     | //
-    /** One price for all units of a sub-order, 0 or more, in the seller's currency. */
+    /** Optional. One price for all units of a sub-order, 0 or more, in the seller's currency. */
     { $case: "flat"; value: Money }
     | undefined;
   /** Optional. Fewest days to delivery, 0 to 365. */
@@ -581,7 +590,10 @@ export interface SellerTerms {
   countryCode: string;
   /** Output only. The seller's version that this was read from. */
   version: bigint;
-  /** Output only. The platform's commission on goods, in basis points, 0 to 10,000; for services and operators, else 0. */
+  /**
+   * Output only. The platform's commission on goods, in basis points, 0 to 10,000; for services and
+   * operators, else 0.
+   */
   commissionBasisPoints: number;
 }
 
@@ -846,11 +858,17 @@ export interface CreateOfferRequest {
   requestId: string;
   /** Required. The seller, "slr_…". */
   sellerId: string;
-  /** Required. The seller's own name for the article, 1 to 64 visible ASCII characters, unique per seller. */
+  /**
+   * Required. The seller's own name for the article, 1 to 64 visible ASCII characters, unique per
+   * seller.
+   */
   sku: string;
   /** Required. The stock item its units come from, "sti_…". */
   itemId: string;
-  /** Optional. Reference to a product of a catalogue elsewhere, at most 128 visible ASCII characters. */
+  /**
+   * Optional. Reference to a product of a catalogue elsewhere, at most 128 visible ASCII
+   * characters.
+   */
   productRef: string;
   /** Required. Title shown to buyers, 1 to 200 characters. */
   title: string;
@@ -894,7 +912,10 @@ export interface UpdateOfferRequest {
   shippingProfileId?:
     | string
     | undefined;
-  /** Optional. New reference to a product of a catalogue elsewhere, at most 128 visible ASCII characters; "" takes it away. */
+  /**
+   * Optional. New reference to a product of a catalogue elsewhere, at most 128 visible ASCII
+   * characters; "" takes it away.
+   */
   productRef?: string | undefined;
 }
 
@@ -952,7 +973,10 @@ export interface SetShippingProfileRequest {
   shippingProfileId: string;
   /** Required. The seller's own name for it, 1 to 100 characters. */
   name: string;
-  /** Required. What a buyer may choose from, 1 to 10, each option_key once; the first one is the default. */
+  /**
+   * Required. What a buyer may choose from, 1 to 10, each option_key once; the first one is the
+   * default.
+   */
   options: ShippingOption[];
   /** Optional. The profile's version that this is based on; required when one is replaced. */
   expectedVersion?: bigint | undefined;
@@ -982,7 +1006,10 @@ export interface GetStockViewResponse {
   rows: StockViewRow[];
   /** Output only. True when the view may be more than 2 s behind inventory. */
   stale: boolean;
-  /** Output only. Every change that inventory committed before this time is in the view; absent before the first one is known. */
+  /**
+   * Output only. Every change that inventory committed before this time is in the view; absent
+   * before the first one is known.
+   */
   completeThroughTime:
     | Date
     | undefined;
@@ -6634,8 +6661,8 @@ export const GetStockViewResponse: MessageFns<GetStockViewResponse> = {
 /**
  * Sellers, their way in, their offers and shipping terms, and each seller's view of its stock.
  *
- * Every RPC may also fail with the reasons that each service shares (identity, overload, deadline, malformed
- * requests); every mutation also with KEY_REUSED, KEY_IN_PROGRESS or OUTCOME_UNKNOWN.
+ * Every RPC may also fail with the reasons that each service shares (identity, overload, deadline,
+ * malformed requests); every mutation also with KEY_REUSED, KEY_IN_PROGRESS or OUTCOME_UNKNOWN.
  */
 export type SellerServiceDefinition = typeof SellerServiceDefinition;
 export const SellerServiceDefinition = {
@@ -6643,10 +6670,11 @@ export const SellerServiceDefinition = {
   fullName: "holdfast.seller.v1.SellerService",
   methods: {
     /**
-     * Applies as a seller. The applying account becomes its owner within seconds; it then gets a seller's token by
-     * RefreshSession.
-     * Idempotent by request_id. Errors: SELLER_EXISTS when the account has an open application of this legal name.
-     * Caller: accounts.
+     * Applies as a seller. The applying account becomes its owner within seconds; it then gets a
+     * seller's token by RefreshSession.
+     * Idempotent by request_id. Errors: SELLER_EXISTS when the account has an open application of
+     * this legal name.
+     * Caller: buyers with an account (not guests).
      */
     applySeller: {
       name: "ApplySeller",
@@ -6670,9 +6698,10 @@ export const SellerServiceDefinition = {
       options: {},
     },
     /**
-     * Answers a requirement: REQUIRED, REJECTED or EXPIRED → SUBMITTED. When nothing is left to submit the seller moves to IN_REVIEW.
-     * Idempotent by request_id. Errors: SELLER_NOT_FOUND, REQUIREMENT_NOT_FOUND, REQUIREMENT_STATE with state, SELLER_STATE when
-     * closed, VERSION_MISMATCH, CARD_NUMBER_REFUSED.
+     * Answers a requirement: REQUIRED, REJECTED or EXPIRED → SUBMITTED. When nothing is left to
+     * submit the seller moves to IN_REVIEW.
+     * Idempotent by request_id. Errors: SELLER_NOT_FOUND, REQUIREMENT_NOT_FOUND, REQUIREMENT_STATE
+     * with state, SELLER_STATE when closed, VERSION_MISMATCH, CARD_NUMBER_REFUSED.
      * Caller: owners of the seller and the account that applied.
      */
     submitRequirement: {
@@ -6684,9 +6713,10 @@ export const SellerServiceDefinition = {
       options: {},
     },
     /**
-     * Decides on a requirement: SUBMITTED → VERIFIED or REJECTED; any → WAIVED. A rejection moves a seller IN_REVIEW to INFO_NEEDED.
-     * Idempotent by request_id. Errors: SELLER_NOT_FOUND, REQUIREMENT_NOT_FOUND, REQUIREMENT_STATE with state,
-     * VERSION_MISMATCH.
+     * Decides on a requirement: SUBMITTED → VERIFIED or REJECTED; any → WAIVED. A rejection moves a
+     * seller IN_REVIEW to INFO_NEEDED.
+     * Idempotent by request_id. Errors: SELLER_NOT_FOUND, REQUIREMENT_NOT_FOUND, REQUIREMENT_STATE
+     * with state, VERSION_MISMATCH.
      * Caller: operators.
      */
     reviewRequirement: {
@@ -6699,8 +6729,8 @@ export const SellerServiceDefinition = {
     },
     /**
      * Lets a seller in: IN_REVIEW → ACTIVE.
-     * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SELLER_STATE with state, REQUIREMENTS_OPEN with their keys,
-     * VERSION_MISMATCH.
+     * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SELLER_STATE with state, REQUIREMENTS_OPEN
+     * with their keys, VERSION_MISMATCH.
      * Caller: operators.
      */
     approveSeller: {
@@ -6751,10 +6781,12 @@ export const SellerServiceDefinition = {
       options: {},
     },
     /**
-     * Makes an offer of one stock item. Allowed in every state before CLOSING; it can be bought only while the seller may sell.
-     * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SELLER_STATE, OFFER_EXISTS with the offer_id when the SKU has one,
-     * ITEM_NOT_FOUND when the item is not the seller's, SHIPPING_PROFILE_NOT_FOUND, CURRENCY_MISMATCH when the price is not in the
-     * seller's currency, CARD_NUMBER_REFUSED.
+     * Makes an offer of one stock item. Allowed in every state before CLOSING; it can be bought only
+     * while the seller may sell.
+     * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SELLER_STATE, OFFER_EXISTS with the
+     * offer_id when the SKU has one, ITEM_NOT_FOUND when the item is not the seller's,
+     * SHIPPING_PROFILE_NOT_FOUND, CURRENCY_MISMATCH when the price is not in the seller's currency,
+     * CARD_NUMBER_REFUSED.
      * Caller: managers and owners of the seller, its API keys.
      */
     createOffer: {
@@ -6767,8 +6799,9 @@ export const SellerServiceDefinition = {
     },
     /**
      * Changes fields of an offer; absent ones stay. A price change is kept in the price history.
-     * Idempotent by request_id. Errors: SELLER_NOT_FOUND, OFFER_NOT_FOUND, OFFER_RETIRED, VERSION_MISMATCH with version,
-     * SHIPPING_PROFILE_NOT_FOUND, CURRENCY_MISMATCH, CARD_NUMBER_REFUSED.
+     * Idempotent by request_id. Errors: SELLER_NOT_FOUND, OFFER_NOT_FOUND, OFFER_RETIRED,
+     * VERSION_MISMATCH with version, SHIPPING_PROFILE_NOT_FOUND, CURRENCY_MISMATCH,
+     * CARD_NUMBER_REFUSED.
      * Caller: managers and owners of the seller, its API keys.
      */
     updateOffer: {
@@ -6780,7 +6813,8 @@ export const SellerServiceDefinition = {
       options: {},
     },
     /**
-     * Reads up to 100 offers at once with what a sale of them needs. Never fails for an unknown id: it is listed as missing.
+     * Reads up to 100 offers at once with what a sale of them needs. Never fails for an unknown id:
+     * it is listed as missing.
      * Caller: anyone with a token; services also get the sellers' terms.
      */
     getOffers: {
@@ -6794,8 +6828,8 @@ export const SellerServiceDefinition = {
     /**
      * Lists a seller's offers by offer_id.
      * Errors: SELLER_NOT_FOUND, PAGE_TOKEN_INVALID.
-     * Caller: members, API keys of the seller and operators see all; anyone else with a token sees ACTIVE offers of a seller that
-     * may sell.
+     * Caller: members, API keys of the seller and operators see all; anyone else with a token sees
+     * ACTIVE offers of a seller that may sell.
      */
     listOffers: {
       name: "ListOffers",
@@ -6807,8 +6841,8 @@ export const SellerServiceDefinition = {
     },
     /**
      * Makes or replaces a shipping profile. Quotes already made keep the old terms.
-     * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SHIPPING_PROFILE_NOT_FOUND, VERSION_MISMATCH with version,
-     * CURRENCY_MISMATCH.
+     * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SHIPPING_PROFILE_NOT_FOUND,
+     * VERSION_MISMATCH with version, CURRENCY_MISMATCH.
      * Caller: managers and owners of the seller, its API keys.
      */
     setShippingProfile: {
@@ -6820,8 +6854,8 @@ export const SellerServiceDefinition = {
       options: {},
     },
     /**
-     * Reads the seller's copy of its stock, kept by the stock feed; each row says which version it is. Not a promise: only
-     * a hold is.
+     * Reads the seller's copy of its stock, kept by the stock feed; each row says which version it
+     * is. Not a promise: only a hold is.
      * Errors: SELLER_NOT_FOUND, PAGE_TOKEN_INVALID.
      * Caller: members and API keys of the seller, operators.
      */
@@ -6838,10 +6872,11 @@ export const SellerServiceDefinition = {
 
 export interface SellerServiceImplementation<CallContextExt = {}> {
   /**
-   * Applies as a seller. The applying account becomes its owner within seconds; it then gets a seller's token by
-   * RefreshSession.
-   * Idempotent by request_id. Errors: SELLER_EXISTS when the account has an open application of this legal name.
-   * Caller: accounts.
+   * Applies as a seller. The applying account becomes its owner within seconds; it then gets a
+   * seller's token by RefreshSession.
+   * Idempotent by request_id. Errors: SELLER_EXISTS when the account has an open application of
+   * this legal name.
+   * Caller: buyers with an account (not guests).
    */
   applySeller(
     request: ApplySellerRequest,
@@ -6854,9 +6889,10 @@ export interface SellerServiceImplementation<CallContextExt = {}> {
    */
   getSeller(request: GetSellerRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetSellerResponse>>;
   /**
-   * Answers a requirement: REQUIRED, REJECTED or EXPIRED → SUBMITTED. When nothing is left to submit the seller moves to IN_REVIEW.
-   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, REQUIREMENT_NOT_FOUND, REQUIREMENT_STATE with state, SELLER_STATE when
-   * closed, VERSION_MISMATCH, CARD_NUMBER_REFUSED.
+   * Answers a requirement: REQUIRED, REJECTED or EXPIRED → SUBMITTED. When nothing is left to
+   * submit the seller moves to IN_REVIEW.
+   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, REQUIREMENT_NOT_FOUND, REQUIREMENT_STATE
+   * with state, SELLER_STATE when closed, VERSION_MISMATCH, CARD_NUMBER_REFUSED.
    * Caller: owners of the seller and the account that applied.
    */
   submitRequirement(
@@ -6864,9 +6900,10 @@ export interface SellerServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<SubmitRequirementResponse>>;
   /**
-   * Decides on a requirement: SUBMITTED → VERIFIED or REJECTED; any → WAIVED. A rejection moves a seller IN_REVIEW to INFO_NEEDED.
-   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, REQUIREMENT_NOT_FOUND, REQUIREMENT_STATE with state,
-   * VERSION_MISMATCH.
+   * Decides on a requirement: SUBMITTED → VERIFIED or REJECTED; any → WAIVED. A rejection moves a
+   * seller IN_REVIEW to INFO_NEEDED.
+   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, REQUIREMENT_NOT_FOUND, REQUIREMENT_STATE
+   * with state, VERSION_MISMATCH.
    * Caller: operators.
    */
   reviewRequirement(
@@ -6875,8 +6912,8 @@ export interface SellerServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ReviewRequirementResponse>>;
   /**
    * Lets a seller in: IN_REVIEW → ACTIVE.
-   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SELLER_STATE with state, REQUIREMENTS_OPEN with their keys,
-   * VERSION_MISMATCH.
+   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SELLER_STATE with state, REQUIREMENTS_OPEN
+   * with their keys, VERSION_MISMATCH.
    * Caller: operators.
    */
   approveSeller(
@@ -6911,10 +6948,12 @@ export interface SellerServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ReinstateSellerResponse>>;
   /**
-   * Makes an offer of one stock item. Allowed in every state before CLOSING; it can be bought only while the seller may sell.
-   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SELLER_STATE, OFFER_EXISTS with the offer_id when the SKU has one,
-   * ITEM_NOT_FOUND when the item is not the seller's, SHIPPING_PROFILE_NOT_FOUND, CURRENCY_MISMATCH when the price is not in the
-   * seller's currency, CARD_NUMBER_REFUSED.
+   * Makes an offer of one stock item. Allowed in every state before CLOSING; it can be bought only
+   * while the seller may sell.
+   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SELLER_STATE, OFFER_EXISTS with the
+   * offer_id when the SKU has one, ITEM_NOT_FOUND when the item is not the seller's,
+   * SHIPPING_PROFILE_NOT_FOUND, CURRENCY_MISMATCH when the price is not in the seller's currency,
+   * CARD_NUMBER_REFUSED.
    * Caller: managers and owners of the seller, its API keys.
    */
   createOffer(
@@ -6923,8 +6962,9 @@ export interface SellerServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<CreateOfferResponse>>;
   /**
    * Changes fields of an offer; absent ones stay. A price change is kept in the price history.
-   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, OFFER_NOT_FOUND, OFFER_RETIRED, VERSION_MISMATCH with version,
-   * SHIPPING_PROFILE_NOT_FOUND, CURRENCY_MISMATCH, CARD_NUMBER_REFUSED.
+   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, OFFER_NOT_FOUND, OFFER_RETIRED,
+   * VERSION_MISMATCH with version, SHIPPING_PROFILE_NOT_FOUND, CURRENCY_MISMATCH,
+   * CARD_NUMBER_REFUSED.
    * Caller: managers and owners of the seller, its API keys.
    */
   updateOffer(
@@ -6932,15 +6972,16 @@ export interface SellerServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<UpdateOfferResponse>>;
   /**
-   * Reads up to 100 offers at once with what a sale of them needs. Never fails for an unknown id: it is listed as missing.
+   * Reads up to 100 offers at once with what a sale of them needs. Never fails for an unknown id:
+   * it is listed as missing.
    * Caller: anyone with a token; services also get the sellers' terms.
    */
   getOffers(request: GetOffersRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetOffersResponse>>;
   /**
    * Lists a seller's offers by offer_id.
    * Errors: SELLER_NOT_FOUND, PAGE_TOKEN_INVALID.
-   * Caller: members, API keys of the seller and operators see all; anyone else with a token sees ACTIVE offers of a seller that
-   * may sell.
+   * Caller: members, API keys of the seller and operators see all; anyone else with a token sees
+   * ACTIVE offers of a seller that may sell.
    */
   listOffers(
     request: ListOffersRequest,
@@ -6948,8 +6989,8 @@ export interface SellerServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ListOffersResponse>>;
   /**
    * Makes or replaces a shipping profile. Quotes already made keep the old terms.
-   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SHIPPING_PROFILE_NOT_FOUND, VERSION_MISMATCH with version,
-   * CURRENCY_MISMATCH.
+   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SHIPPING_PROFILE_NOT_FOUND,
+   * VERSION_MISMATCH with version, CURRENCY_MISMATCH.
    * Caller: managers and owners of the seller, its API keys.
    */
   setShippingProfile(
@@ -6957,8 +6998,8 @@ export interface SellerServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<SetShippingProfileResponse>>;
   /**
-   * Reads the seller's copy of its stock, kept by the stock feed; each row says which version it is. Not a promise: only
-   * a hold is.
+   * Reads the seller's copy of its stock, kept by the stock feed; each row says which version it
+   * is. Not a promise: only a hold is.
    * Errors: SELLER_NOT_FOUND, PAGE_TOKEN_INVALID.
    * Caller: members and API keys of the seller, operators.
    */
@@ -6970,10 +7011,11 @@ export interface SellerServiceImplementation<CallContextExt = {}> {
 
 export interface SellerServiceClient<CallOptionsExt = {}> {
   /**
-   * Applies as a seller. The applying account becomes its owner within seconds; it then gets a seller's token by
-   * RefreshSession.
-   * Idempotent by request_id. Errors: SELLER_EXISTS when the account has an open application of this legal name.
-   * Caller: accounts.
+   * Applies as a seller. The applying account becomes its owner within seconds; it then gets a
+   * seller's token by RefreshSession.
+   * Idempotent by request_id. Errors: SELLER_EXISTS when the account has an open application of
+   * this legal name.
+   * Caller: buyers with an account (not guests).
    */
   applySeller(
     request: DeepPartial<ApplySellerRequest>,
@@ -6986,9 +7028,10 @@ export interface SellerServiceClient<CallOptionsExt = {}> {
    */
   getSeller(request: DeepPartial<GetSellerRequest>, options?: CallOptions & CallOptionsExt): Promise<GetSellerResponse>;
   /**
-   * Answers a requirement: REQUIRED, REJECTED or EXPIRED → SUBMITTED. When nothing is left to submit the seller moves to IN_REVIEW.
-   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, REQUIREMENT_NOT_FOUND, REQUIREMENT_STATE with state, SELLER_STATE when
-   * closed, VERSION_MISMATCH, CARD_NUMBER_REFUSED.
+   * Answers a requirement: REQUIRED, REJECTED or EXPIRED → SUBMITTED. When nothing is left to
+   * submit the seller moves to IN_REVIEW.
+   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, REQUIREMENT_NOT_FOUND, REQUIREMENT_STATE
+   * with state, SELLER_STATE when closed, VERSION_MISMATCH, CARD_NUMBER_REFUSED.
    * Caller: owners of the seller and the account that applied.
    */
   submitRequirement(
@@ -6996,9 +7039,10 @@ export interface SellerServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<SubmitRequirementResponse>;
   /**
-   * Decides on a requirement: SUBMITTED → VERIFIED or REJECTED; any → WAIVED. A rejection moves a seller IN_REVIEW to INFO_NEEDED.
-   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, REQUIREMENT_NOT_FOUND, REQUIREMENT_STATE with state,
-   * VERSION_MISMATCH.
+   * Decides on a requirement: SUBMITTED → VERIFIED or REJECTED; any → WAIVED. A rejection moves a
+   * seller IN_REVIEW to INFO_NEEDED.
+   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, REQUIREMENT_NOT_FOUND, REQUIREMENT_STATE
+   * with state, VERSION_MISMATCH.
    * Caller: operators.
    */
   reviewRequirement(
@@ -7007,8 +7051,8 @@ export interface SellerServiceClient<CallOptionsExt = {}> {
   ): Promise<ReviewRequirementResponse>;
   /**
    * Lets a seller in: IN_REVIEW → ACTIVE.
-   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SELLER_STATE with state, REQUIREMENTS_OPEN with their keys,
-   * VERSION_MISMATCH.
+   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SELLER_STATE with state, REQUIREMENTS_OPEN
+   * with their keys, VERSION_MISMATCH.
    * Caller: operators.
    */
   approveSeller(
@@ -7043,10 +7087,12 @@ export interface SellerServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<ReinstateSellerResponse>;
   /**
-   * Makes an offer of one stock item. Allowed in every state before CLOSING; it can be bought only while the seller may sell.
-   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SELLER_STATE, OFFER_EXISTS with the offer_id when the SKU has one,
-   * ITEM_NOT_FOUND when the item is not the seller's, SHIPPING_PROFILE_NOT_FOUND, CURRENCY_MISMATCH when the price is not in the
-   * seller's currency, CARD_NUMBER_REFUSED.
+   * Makes an offer of one stock item. Allowed in every state before CLOSING; it can be bought only
+   * while the seller may sell.
+   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SELLER_STATE, OFFER_EXISTS with the
+   * offer_id when the SKU has one, ITEM_NOT_FOUND when the item is not the seller's,
+   * SHIPPING_PROFILE_NOT_FOUND, CURRENCY_MISMATCH when the price is not in the seller's currency,
+   * CARD_NUMBER_REFUSED.
    * Caller: managers and owners of the seller, its API keys.
    */
   createOffer(
@@ -7055,8 +7101,9 @@ export interface SellerServiceClient<CallOptionsExt = {}> {
   ): Promise<CreateOfferResponse>;
   /**
    * Changes fields of an offer; absent ones stay. A price change is kept in the price history.
-   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, OFFER_NOT_FOUND, OFFER_RETIRED, VERSION_MISMATCH with version,
-   * SHIPPING_PROFILE_NOT_FOUND, CURRENCY_MISMATCH, CARD_NUMBER_REFUSED.
+   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, OFFER_NOT_FOUND, OFFER_RETIRED,
+   * VERSION_MISMATCH with version, SHIPPING_PROFILE_NOT_FOUND, CURRENCY_MISMATCH,
+   * CARD_NUMBER_REFUSED.
    * Caller: managers and owners of the seller, its API keys.
    */
   updateOffer(
@@ -7064,15 +7111,16 @@ export interface SellerServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<UpdateOfferResponse>;
   /**
-   * Reads up to 100 offers at once with what a sale of them needs. Never fails for an unknown id: it is listed as missing.
+   * Reads up to 100 offers at once with what a sale of them needs. Never fails for an unknown id:
+   * it is listed as missing.
    * Caller: anyone with a token; services also get the sellers' terms.
    */
   getOffers(request: DeepPartial<GetOffersRequest>, options?: CallOptions & CallOptionsExt): Promise<GetOffersResponse>;
   /**
    * Lists a seller's offers by offer_id.
    * Errors: SELLER_NOT_FOUND, PAGE_TOKEN_INVALID.
-   * Caller: members, API keys of the seller and operators see all; anyone else with a token sees ACTIVE offers of a seller that
-   * may sell.
+   * Caller: members, API keys of the seller and operators see all; anyone else with a token sees
+   * ACTIVE offers of a seller that may sell.
    */
   listOffers(
     request: DeepPartial<ListOffersRequest>,
@@ -7080,8 +7128,8 @@ export interface SellerServiceClient<CallOptionsExt = {}> {
   ): Promise<ListOffersResponse>;
   /**
    * Makes or replaces a shipping profile. Quotes already made keep the old terms.
-   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SHIPPING_PROFILE_NOT_FOUND, VERSION_MISMATCH with version,
-   * CURRENCY_MISMATCH.
+   * Idempotent by request_id. Errors: SELLER_NOT_FOUND, SHIPPING_PROFILE_NOT_FOUND,
+   * VERSION_MISMATCH with version, CURRENCY_MISMATCH.
    * Caller: managers and owners of the seller, its API keys.
    */
   setShippingProfile(
@@ -7089,8 +7137,8 @@ export interface SellerServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<SetShippingProfileResponse>;
   /**
-   * Reads the seller's copy of its stock, kept by the stock feed; each row says which version it is. Not a promise: only
-   * a hold is.
+   * Reads the seller's copy of its stock, kept by the stock feed; each row says which version it
+   * is. Not a promise: only a hold is.
    * Errors: SELLER_NOT_FOUND, PAGE_TOKEN_INVALID.
    * Caller: members and API keys of the seller, operators.
    */

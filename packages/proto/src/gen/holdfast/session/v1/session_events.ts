@@ -10,8 +10,8 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 
 /**
- * Hint on core NATS that a revocation was committed: ask ListRevocations now instead of at the next poll.
- * Several revocations may share one hint, and a hint may be lost.
+ * Hint on core NATS that a revocation was committed: ask ListRevocations now instead of at the next
+ * poll. Several revocations may share one hint, and a hint may be lost.
  */
 export interface SessionRevoked {
   /** Output only. Database time of the newest revocation it stands for. */

@@ -179,7 +179,10 @@ export interface Session {
   version: bigint;
   /** Output only. The account, "acc_…"; empty for a guest's session. */
   accountId: string;
-  /** Output only. The guest, "gst_…": of a guest's session, or the guest that became this account; else empty. */
+  /**
+   * Output only. The guest, "gst_…": of a guest's session, or the guest that became this account;
+   * else empty.
+   */
   guestId: string;
   /** Output only. What its tokens let their bearer be. */
   audience: Audience;
@@ -364,8 +367,8 @@ export interface ActAs {
 /** Request of CreateGuestSession. */
 export interface CreateGuestSessionRequest {
   /**
-   * Required. Names this request for repeats, 1 to 255 visible characters with at least 122 random bits
-   * (a random UUID).
+   * Required. Names this request for repeats, 1 to 255 visible characters with at least 122 random
+   * bits (a random UUID).
    */
   requestId: string;
   /** Optional. Name of the device for lists of sessions, at most 100 characters. */
@@ -385,8 +388,8 @@ export interface CreateGuestSessionResponse {
 /** Request of RegisterAccount. */
 export interface RegisterAccountRequest {
   /**
-   * Required. Names this request for repeats, 1 to 255 visible characters with at least 122 random bits
-   * (a random UUID).
+   * Required. Names this request for repeats, 1 to 255 visible characters with at least 122 random
+   * bits (a random UUID).
    */
   requestId: string;
   /** Required. Email address, 3 to 254 characters. */
@@ -406,8 +409,8 @@ export interface RegisterAccountResponse {
 /** Request of LogIn. */
 export interface LogInRequest {
   /**
-   * Required. Names this request for repeats, 1 to 255 visible characters with at least 122 random bits
-   * (a random UUID).
+   * Required. Names this request for repeats, 1 to 255 visible characters with at least 122 random
+   * bits (a random UUID).
    */
   requestId: string;
   /** Required. Email address of the account. */
@@ -418,7 +421,10 @@ export interface LogInRequest {
   actAs:
     | ActAs
     | undefined;
-  /** Optional. Refresh token of the guest session to take over, as proof that the caller is that guest. */
+  /**
+   * Optional. Refresh token of the guest session to take over, as proof that the caller is that
+   * guest.
+   */
   guestRefreshToken: string;
   /** Optional. Name of the device for lists of sessions, at most 100 characters. */
   deviceName: string;
@@ -516,7 +522,10 @@ export interface GetSessionResponse {
   memberships: Membership[];
 }
 
-/** Request of ValidateSession. The token itself is not sent: its signature was verified by the caller. */
+/**
+ * Request of ValidateSession. The token itself is not sent: its signature was verified by the
+ * caller.
+ */
 export interface ValidateSessionRequest {
   /** Required. The token's session, "ses_…". */
   sessionId: string;
@@ -577,11 +586,14 @@ export interface ListRevocationsResponse {
   revocations: Revocation[];
   /** Output only. Where to go on; always set, also when nothing is new. */
   nextCursor: string;
-  /** Output only. True when there is more right now: ask again at once, the lease is not renewed yet. */
+  /**
+   * Output only. True when there is more right now: ask again at once, the lease is not renewed
+   * yet.
+   */
   more: boolean;
   /**
-   * Output only. The database's time when the read began; when more is false the caller knows every revocation
-   * committed before it.
+   * Output only. The database's time when the read began; when more is false the caller knows every
+   * revocation committed before it.
    */
   asOfTime: Date | undefined;
 }
@@ -595,8 +607,8 @@ export interface GetKeySetResponse {
   /** Output only. The keys that may have signed a token still alive, 1 to 10, the signing one first. */
   keys: VerificationKey[];
   /**
-   * Output only. How long the set may be used without asking again. An unknown kid is a reason to ask sooner, at most
-   * once a second.
+   * Output only. How long the set may be used without asking again. An unknown kid is a reason to
+   * ask sooner, at most once a second.
    */
   maxAge: Duration | undefined;
 }
@@ -4259,10 +4271,11 @@ export const GrantMembershipResponse: MessageFns<GrantMembershipResponse> = {
 /**
  * Accounts, memberships and sessions: who a caller is, and whether that is still so.
  *
- * Every RPC may also fail with OVERLOADED, RATE_LIMITED, DEPENDENCY_UNAVAILABLE, DEADLINE_TOO_SHORT,
- * SHUTTING_DOWN, INVALID_FIELD, MALFORMED_MESSAGE or MESSAGE_TOO_LARGE; every mutation also with KEY_REUSED,
- * KEY_IN_PROGRESS or OUTCOME_UNKNOWN; every RPC that needs a token also with TOKEN_MISSING,
- * TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED, WRONG_AUDIENCE or ROLE_REQUIRED.
+ * Every RPC may also fail with OVERLOADED, RATE_LIMITED, DEPENDENCY_UNAVAILABLE,
+ * DEADLINE_TOO_SHORT, SHUTTING_DOWN, INVALID_FIELD, MALFORMED_MESSAGE or MESSAGE_TOO_LARGE; every
+ * mutation also with KEY_REUSED, KEY_IN_PROGRESS or OUTCOME_UNKNOWN; every RPC that needs a token
+ * also with TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_ENDED, WRONG_AUDIENCE or
+ * ROLE_REQUIRED.
  */
 export type SessionServiceDefinition = typeof SessionServiceDefinition;
 export const SessionServiceDefinition = {
@@ -4284,7 +4297,8 @@ export const SessionServiceDefinition = {
     },
     /**
      * Registers an account by email and password. It does not log in.
-     * Idempotent by request_id. Errors: ACCOUNT_EXISTS when the email (compared case-folded) is taken.
+     * Idempotent by request_id. Errors: ACCOUNT_EXISTS when the email (compared case-folded) is
+     * taken.
      * Caller: anyone, with or without a token.
      */
     registerAccount: {
@@ -4296,12 +4310,12 @@ export const SessionServiceDefinition = {
       options: {},
     },
     /**
-     * Starts a session for an account, as the identity named in act_as. Given a guest's refresh token it
-     * ends the guest session and links the guest to the account in the same transaction; the new tokens then carry
-     * guest_id, by which cart and checkout adopt what the guest has.
+     * Starts a session for an account, as the identity named in act_as. Given a guest's refresh token
+     * it ends the guest session and links the guest to the account in the same transaction; the new
+     * tokens then carry guest_id, by which cart and checkout adopt what the guest has.
      * Idempotent by request_id; a repeat gets the same session and tokens that are equal or newer.
-     * Errors: CREDENTIALS_REFUSED for an unknown email and a wrong password alike, also when guest_refresh_token proves nothing;
-     * ROLE_REQUIRED when the account may not act so.
+     * Errors: CREDENTIALS_REFUSED for an unknown email and a wrong password alike, also when
+     * guest_refresh_token proves nothing; ROLE_REQUIRED when the account may not act so.
      * Caller: anyone, with or without a token.
      */
     logIn: {
@@ -4314,9 +4328,10 @@ export const SessionServiceDefinition = {
     },
     /**
      * Exchanges a refresh token for new tokens, also to act as another identity of the same account.
-     * Idempotent: the current and the previous refresh token give the same successor until that one is used.
-     * Errors: SESSION_ENDED when the session is over, or ends now because a token two or more generations old was
-     * shown; TOKEN_INVALID; ROLE_REQUIRED when the account may not act so.
+     * Idempotent: the current and the previous refresh token give the same successor until that one
+     * is used.
+     * Errors: SESSION_ENDED when the session is over, or ends now because a token two or more
+     * generations old was shown; TOKEN_INVALID; ROLE_REQUIRED when the account may not act so.
      * Caller: anyone who has the refresh token; no access token is needed.
      */
     refreshSession: {
@@ -4329,8 +4344,8 @@ export const SessionServiceDefinition = {
     },
     /**
      * Ends one session: that of the refresh token given, else that of the caller's access token.
-     * Idempotent: ending an ended session answers it as it is. From 1 s after the answer no service accepts its
-     * tokens, except a guest's access token, which lives at most its 10 minutes.
+     * Idempotent: ending an ended session answers it as it is. From 1 s after the answer no service
+     * accepts its tokens, except a guest's access token, which lives at most its 10 minutes.
      * Errors: TOKEN_MISSING when neither token is given.
      * Caller: anyone who has a token of the session.
      */
@@ -4343,7 +4358,8 @@ export const SessionServiceDefinition = {
       options: {},
     },
     /**
-     * Ends every session of an account, the caller's own included, by raising the account's generation.
+     * Ends every session of an account, the caller's own included, by raising the account's
+     * generation.
      * Idempotent by request_id. From 1 s after the answer no service accepts an older token.
      * Errors: ACCOUNT_NOT_FOUND.
      * Caller: the account itself (any identity of it); an operator for any account.
@@ -4370,8 +4386,9 @@ export const SessionServiceDefinition = {
       options: {},
     },
     /**
-     * Decides whether the session behind a token that was verified by signature is alive, from a primary read begun
-     * after the request arrived. For a service whose lease on the revocation list has lapsed.
+     * Decides whether the session behind a token that was verified by signature is alive, from a
+     * primary read begun after the request arrived. For a service whose lease on the revocation list
+     * has lapsed.
      * Caller: services.
      */
     validateSession: {
@@ -4383,8 +4400,9 @@ export const SessionServiceDefinition = {
       options: {},
     },
     /**
-     * Lists revocations committed after a cursor, from a primary read begun after the request arrived. Without
-     * a cursor it begins 11 minutes ago, which covers every access token still alive. An entry may come twice.
+     * Lists revocations committed after a cursor, from a primary read begun after the request
+     * arrived. Without a cursor it begins 11 minutes ago, which covers every access token still
+     * alive. An entry may come twice.
      * Errors: CURSOR_INVALID: begin without a cursor.
      * Caller: services.
      */
@@ -4436,7 +4454,8 @@ export interface SessionServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<CreateGuestSessionResponse>>;
   /**
    * Registers an account by email and password. It does not log in.
-   * Idempotent by request_id. Errors: ACCOUNT_EXISTS when the email (compared case-folded) is taken.
+   * Idempotent by request_id. Errors: ACCOUNT_EXISTS when the email (compared case-folded) is
+   * taken.
    * Caller: anyone, with or without a token.
    */
   registerAccount(
@@ -4444,20 +4463,21 @@ export interface SessionServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<RegisterAccountResponse>>;
   /**
-   * Starts a session for an account, as the identity named in act_as. Given a guest's refresh token it
-   * ends the guest session and links the guest to the account in the same transaction; the new tokens then carry
-   * guest_id, by which cart and checkout adopt what the guest has.
+   * Starts a session for an account, as the identity named in act_as. Given a guest's refresh token
+   * it ends the guest session and links the guest to the account in the same transaction; the new
+   * tokens then carry guest_id, by which cart and checkout adopt what the guest has.
    * Idempotent by request_id; a repeat gets the same session and tokens that are equal or newer.
-   * Errors: CREDENTIALS_REFUSED for an unknown email and a wrong password alike, also when guest_refresh_token proves nothing;
-   * ROLE_REQUIRED when the account may not act so.
+   * Errors: CREDENTIALS_REFUSED for an unknown email and a wrong password alike, also when
+   * guest_refresh_token proves nothing; ROLE_REQUIRED when the account may not act so.
    * Caller: anyone, with or without a token.
    */
   logIn(request: LogInRequest, context: CallContext & CallContextExt): Promise<DeepPartial<LogInResponse>>;
   /**
    * Exchanges a refresh token for new tokens, also to act as another identity of the same account.
-   * Idempotent: the current and the previous refresh token give the same successor until that one is used.
-   * Errors: SESSION_ENDED when the session is over, or ends now because a token two or more generations old was
-   * shown; TOKEN_INVALID; ROLE_REQUIRED when the account may not act so.
+   * Idempotent: the current and the previous refresh token give the same successor until that one
+   * is used.
+   * Errors: SESSION_ENDED when the session is over, or ends now because a token two or more
+   * generations old was shown; TOKEN_INVALID; ROLE_REQUIRED when the account may not act so.
    * Caller: anyone who has the refresh token; no access token is needed.
    */
   refreshSession(
@@ -4466,14 +4486,15 @@ export interface SessionServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<RefreshSessionResponse>>;
   /**
    * Ends one session: that of the refresh token given, else that of the caller's access token.
-   * Idempotent: ending an ended session answers it as it is. From 1 s after the answer no service accepts its
-   * tokens, except a guest's access token, which lives at most its 10 minutes.
+   * Idempotent: ending an ended session answers it as it is. From 1 s after the answer no service
+   * accepts its tokens, except a guest's access token, which lives at most its 10 minutes.
    * Errors: TOKEN_MISSING when neither token is given.
    * Caller: anyone who has a token of the session.
    */
   logOut(request: LogOutRequest, context: CallContext & CallContextExt): Promise<DeepPartial<LogOutResponse>>;
   /**
-   * Ends every session of an account, the caller's own included, by raising the account's generation.
+   * Ends every session of an account, the caller's own included, by raising the account's
+   * generation.
    * Idempotent by request_id. From 1 s after the answer no service accepts an older token.
    * Errors: ACCOUNT_NOT_FOUND.
    * Caller: the account itself (any identity of it); an operator for any account.
@@ -4492,8 +4513,9 @@ export interface SessionServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<GetSessionResponse>>;
   /**
-   * Decides whether the session behind a token that was verified by signature is alive, from a primary read begun
-   * after the request arrived. For a service whose lease on the revocation list has lapsed.
+   * Decides whether the session behind a token that was verified by signature is alive, from a
+   * primary read begun after the request arrived. For a service whose lease on the revocation list
+   * has lapsed.
    * Caller: services.
    */
   validateSession(
@@ -4501,8 +4523,9 @@ export interface SessionServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ValidateSessionResponse>>;
   /**
-   * Lists revocations committed after a cursor, from a primary read begun after the request arrived. Without
-   * a cursor it begins 11 minutes ago, which covers every access token still alive. An entry may come twice.
+   * Lists revocations committed after a cursor, from a primary read begun after the request
+   * arrived. Without a cursor it begins 11 minutes ago, which covers every access token still
+   * alive. An entry may come twice.
    * Errors: CURSOR_INVALID: begin without a cursor.
    * Caller: services.
    */
@@ -4538,7 +4561,8 @@ export interface SessionServiceClient<CallOptionsExt = {}> {
   ): Promise<CreateGuestSessionResponse>;
   /**
    * Registers an account by email and password. It does not log in.
-   * Idempotent by request_id. Errors: ACCOUNT_EXISTS when the email (compared case-folded) is taken.
+   * Idempotent by request_id. Errors: ACCOUNT_EXISTS when the email (compared case-folded) is
+   * taken.
    * Caller: anyone, with or without a token.
    */
   registerAccount(
@@ -4546,20 +4570,21 @@ export interface SessionServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<RegisterAccountResponse>;
   /**
-   * Starts a session for an account, as the identity named in act_as. Given a guest's refresh token it
-   * ends the guest session and links the guest to the account in the same transaction; the new tokens then carry
-   * guest_id, by which cart and checkout adopt what the guest has.
+   * Starts a session for an account, as the identity named in act_as. Given a guest's refresh token
+   * it ends the guest session and links the guest to the account in the same transaction; the new
+   * tokens then carry guest_id, by which cart and checkout adopt what the guest has.
    * Idempotent by request_id; a repeat gets the same session and tokens that are equal or newer.
-   * Errors: CREDENTIALS_REFUSED for an unknown email and a wrong password alike, also when guest_refresh_token proves nothing;
-   * ROLE_REQUIRED when the account may not act so.
+   * Errors: CREDENTIALS_REFUSED for an unknown email and a wrong password alike, also when
+   * guest_refresh_token proves nothing; ROLE_REQUIRED when the account may not act so.
    * Caller: anyone, with or without a token.
    */
   logIn(request: DeepPartial<LogInRequest>, options?: CallOptions & CallOptionsExt): Promise<LogInResponse>;
   /**
    * Exchanges a refresh token for new tokens, also to act as another identity of the same account.
-   * Idempotent: the current and the previous refresh token give the same successor until that one is used.
-   * Errors: SESSION_ENDED when the session is over, or ends now because a token two or more generations old was
-   * shown; TOKEN_INVALID; ROLE_REQUIRED when the account may not act so.
+   * Idempotent: the current and the previous refresh token give the same successor until that one
+   * is used.
+   * Errors: SESSION_ENDED when the session is over, or ends now because a token two or more
+   * generations old was shown; TOKEN_INVALID; ROLE_REQUIRED when the account may not act so.
    * Caller: anyone who has the refresh token; no access token is needed.
    */
   refreshSession(
@@ -4568,14 +4593,15 @@ export interface SessionServiceClient<CallOptionsExt = {}> {
   ): Promise<RefreshSessionResponse>;
   /**
    * Ends one session: that of the refresh token given, else that of the caller's access token.
-   * Idempotent: ending an ended session answers it as it is. From 1 s after the answer no service accepts its
-   * tokens, except a guest's access token, which lives at most its 10 minutes.
+   * Idempotent: ending an ended session answers it as it is. From 1 s after the answer no service
+   * accepts its tokens, except a guest's access token, which lives at most its 10 minutes.
    * Errors: TOKEN_MISSING when neither token is given.
    * Caller: anyone who has a token of the session.
    */
   logOut(request: DeepPartial<LogOutRequest>, options?: CallOptions & CallOptionsExt): Promise<LogOutResponse>;
   /**
-   * Ends every session of an account, the caller's own included, by raising the account's generation.
+   * Ends every session of an account, the caller's own included, by raising the account's
+   * generation.
    * Idempotent by request_id. From 1 s after the answer no service accepts an older token.
    * Errors: ACCOUNT_NOT_FOUND.
    * Caller: the account itself (any identity of it); an operator for any account.
@@ -4594,8 +4620,9 @@ export interface SessionServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<GetSessionResponse>;
   /**
-   * Decides whether the session behind a token that was verified by signature is alive, from a primary read begun
-   * after the request arrived. For a service whose lease on the revocation list has lapsed.
+   * Decides whether the session behind a token that was verified by signature is alive, from a
+   * primary read begun after the request arrived. For a service whose lease on the revocation list
+   * has lapsed.
    * Caller: services.
    */
   validateSession(
@@ -4603,8 +4630,9 @@ export interface SessionServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<ValidateSessionResponse>;
   /**
-   * Lists revocations committed after a cursor, from a primary read begun after the request arrived. Without
-   * a cursor it begins 11 minutes ago, which covers every access token still alive. An entry may come twice.
+   * Lists revocations committed after a cursor, from a primary read begun after the request
+   * arrived. Without a cursor it begins 11 minutes ago, which covers every access token still
+   * alive. An entry may come twice.
    * Errors: CURSOR_INVALID: begin without a cursor.
    * Caller: services.
    */

@@ -8,8 +8,9 @@
 /* eslint-disable */
 
 /**
- * Why a call failed, or why an order ended without a purchase. The closed set of all services: the name without its
- * prefix is the `reason` of google.rpc.ErrorInfo with domain "holdfast". Texts may change, reasons do not.
+ * Why a call failed, or why an order ended without a purchase. The closed set of all services: the
+ * name without its prefix is the `reason` of google.rpc.ErrorInfo. Texts may change, reasons do
+ * not.
  */
 export const ErrorReason = {
   /** UNSPECIFIED - No failure. */

@@ -13,7 +13,10 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
  * the wire. Unlike units with nanos, every value is one a ledger can hold.
  */
 export interface Money {
-  /** Required. ISO 4217 code, three upper-case letters such as "EUR", of a currency this system trades in. */
+  /**
+   * Required. ISO 4217 code, three upper-case letters such as "EUR", of a currency this system
+   * trades in.
+   */
   currencyCode: string;
   /**
    * Required. Amount in minor units (cents, yen): 1999 is EUR 19.99. Between 0 and 10^15 unless the
