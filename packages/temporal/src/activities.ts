@@ -1,4 +1,10 @@
-import { BrokenAssumption, type KnownError, isHoldfastError, unreachable } from '@holdfast/kernel'
+import {
+  BrokenAssumption,
+  type Clock,
+  type KnownError,
+  isHoldfastError,
+  unreachable,
+} from '@holdfast/kernel'
 import { type Logger, counter } from '@holdfast/telemetry'
 import { Context, activityInfo } from '@temporalio/activity'
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
@@ -114,16 +120,25 @@ export const HEARTBEAT_EVERY_MS = 400
  * Runs `work` with a beat every 400 ms and the signal that fires when the attempt is cancelled or
  * over time. A local activity has no beat, only the signal.
  */
-export async function withHeartbeat<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function withHeartbeat<T>(
+  clock: Clock,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const context = Context.current()
-  if (context.info.isLocal || context.info.heartbeatTimeoutMs === undefined) {
-    return work(context.cancellationSignal)
-  }
-  const beat = setInterval(() => context.heartbeat(), HEARTBEAT_EVERY_MS)
+  const { info, cancellationSignal } = context
+  if (info.isLocal || info.heartbeatTimeoutMs === undefined) return work(cancellationSignal)
+  const done = new AbortController()
+  const beating = (async () => {
+    while (!done.signal.aborted) {
+      context.heartbeat()
+      await clock.sleep(HEARTBEAT_EVERY_MS, done.signal)
+    }
+  })()
   try {
-    return await work(context.cancellationSignal)
+    return await work(cancellationSignal)
   } finally {
-    clearInterval(beat)
+    done.abort()
+    await beating
   }
 }
 

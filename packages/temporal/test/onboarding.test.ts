@@ -4,13 +4,13 @@ import path from 'node:path'
 import { type SellerId, idFromUuid } from '@holdfast/kernel'
 import { systemClock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
+import { backing, eventually as eventuallyWithin } from '@holdfast/testkit'
 import {
   MESSAGES,
   type MessageName,
   type OnboardingActivities,
   type OnboardingDueInput,
   type OnboardingPlan,
-  SELLER_TASK_QUEUE,
   WORKFLOW_TYPES,
   sellerWorkflowId,
 } from '@holdfast/workflows/contract'
@@ -25,8 +25,12 @@ import {
   replayHistory,
   signalWithStart,
 } from '../src/index.ts'
-import { startDevServer } from './dev-server.ts'
-import { eventually } from './eventually.ts'
+
+const taskQueue = `seller-${randomUUIDv7()}`
+
+function eventually(check: () => void): Promise<void> {
+  return eventuallyWithin(check, { withinMs: 15_000 })
+}
 
 /** A seller's rows as the workflow sees them: what comes next, and what was performed. */
 function sellerRows() {
@@ -52,7 +56,7 @@ function poke(link: TemporalLink, sellerId: SellerId, signal: MessageName): Prom
   const start = {
     workflowType: WORKFLOW_TYPES.onboarding,
     workflowId: sellerWorkflowId(sellerId),
-    taskQueue: SELLER_TASK_QUEUE,
+    taskQueue,
     input: { sellerId },
     searchAttributes: { HoldfastSellerIds: [sellerId] },
     summary: `Seller ${sellerId}`,
@@ -74,10 +78,8 @@ async function replayAndRecord(link: TemporalLink, workflowId: string): Promise<
 }
 
 test('a seller is reminded when it is due, woken by signals, rebuilt by the sweep', async () => {
-  const server = await startDevServer()
-  onTestFinished(async () => server[Symbol.asyncDispose]())
   const link = await connectTemporal({
-    address: server.address,
+    address: backing().temporalAddress,
     namespace: 'default',
     clock: systemClock,
     log: SILENT_LOGGER,
@@ -88,7 +90,7 @@ test('a seller is reminded when it is due, woken by signals, rebuilt by the swee
   const worker = createTemporalWorker({
     link,
     entry: 'seller',
-    taskQueue: SELLER_TASK_QUEUE,
+    taskQueue,
     activities: guardActivities(activities, { log: SILENT_LOGGER }),
     onFatal: (error) => {
       throw error

@@ -103,7 +103,7 @@ export async function checkout(input: CheckoutInput): Promise<CheckoutResult> {
     desk: openParkDesk(input),
     saga: createSaga(),
     moved: false,
-    reason: 'CANCELLED_BY_OPERATOR',
+    reason: 'CANCEL_REQUESTED',
     endedAs: '',
   }
   setHandler(orderMoved, () => void (run.moved = true), {
@@ -138,7 +138,7 @@ async function forward(run: Run): Promise<Verdict> {
     () => undoStep(run, 'release-hold', () => undoing.releaseHold(input)),
     () => desk.attempt('prepare', () => prepare(input)),
   )
-  if (prepared.kind !== 'done') return { kind: 'undo', reason: 'CANCELLED_BY_OPERATOR' }
+  if (prepared.kind !== 'done') return { kind: 'undo', reason: 'CANCEL_REQUESTED' }
   if (prepared.value.outcome === 'refused') return { kind: 'undo', reason: prepared.value.reason }
   if (prepared.value.outcome === 'ended') return { kind: 'ended', state: prepared.value.state }
   showDetails(runningDetails('pay'))
@@ -146,7 +146,7 @@ async function forward(run: Run): Promise<Verdict> {
     () => undoStep(run, 'void-payment', () => undoing.voidPayment(input)),
     () => payUntilKnown(run),
   )
-  if (paid.kind !== 'done') return { kind: 'undo', reason: 'CANCELLED_BY_OPERATOR' }
+  if (paid.kind !== 'done') return { kind: 'undo', reason: 'CANCEL_REQUESTED' }
   return paid.value
 }
 

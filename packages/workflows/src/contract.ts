@@ -3,7 +3,7 @@
  * here ends up in histories that operators read and that outlive the rows, so it carries ids,
  * states and reason names only; never amounts, addresses, tokens or free text (I23).
  */
-import type { OrderId, SellerId } from '@holdfast/kernel'
+import type { ErrorReason, OrderId, SellerId } from '@holdfast/kernel'
 
 /** Task queue of checkout workflows and their activities; hosted by checkout's API process. */
 export const CHECKOUT_TASK_QUEUE = 'checkout'
@@ -72,19 +72,18 @@ export const CHECKOUT_STEPS = [
 export type CheckoutStep = (typeof CHECKOUT_STEPS)[number]
 
 /** What an operator may decide about a parked step. */
-export type ParkAction = 'retry' | 'skip' | 'cancel'
+export type ParkAction = 'retry' | 'cancel'
 
 /**
  * The decisions each parked step allows. Cancel ends the purchase by undoing it, so it stands only
- * before the money is taken; skip stands only where the reconciler finishes the work later, never
- * at a step that moves money.
+ * before the money is taken.
  */
 export const PARK_ACTIONS: Readonly<Record<CheckoutStep, readonly ParkAction[]>> = {
   prepare: ['retry', 'cancel'],
   pay: ['retry', 'cancel'],
   finish: ['retry'],
   'void-payment': ['retry'],
-  'release-hold': ['retry', 'skip'],
+  'release-hold': ['retry'],
   'end-order': ['retry'],
 }
 
@@ -92,22 +91,21 @@ export const PARK_ACTIONS: Readonly<Record<CheckoutStep, readonly ParkAction[]>>
 export const END_REASONS = [
   'OUT_OF_STOCK',
   'CART_CHANGED',
-  'OFFER_CHANGED',
+  'QUOTE_CHANGED',
+  'OFFER_RETIRED',
   'SELLER_NOT_SELLING',
   'HOLD_EXPIRED',
   'PAYMENT_DECLINED',
   'PAYMENT_FAILED',
   'RISK_DENIED',
-  'REVIEW_REJECTED',
-  'REVIEW_EXPIRED',
   'ACTION_EXPIRED',
-  'AUTHORISATION_LAPSED',
-  'CANCELLED_BY_BUYER',
-  'CANCELLED_BY_OPERATOR',
+  'AUTHORIZATION_LAPSED',
+  'ORDER_EXPIRED',
+  'CANCEL_REQUESTED',
   'ABANDONED',
-] as const
+] as const satisfies readonly ErrorReason[]
 
-/** One of END_REASONS. */
+/** A reason of the closed set that may stand in an ended order. */
 export type EndReason = (typeof END_REASONS)[number]
 
 /** Input of the checkout workflow and of every step: the rest is read from the order's row. */

@@ -45,19 +45,26 @@ const decided = defineSignal(MESSAGES.sellerDecided)
  * the sweep's signal-with-start. Ends when the rows say so.
  */
 export async function onboarding(input: OnboardingInput): Promise<void> {
-  let moved = false
-  const wake = (): void => void (moved = true)
+  const run = { moved: false, isOld: false }
+  const wake = (): void => void (run.moved = true)
   setHandler(submitted, wake, { description: 'The seller handed something in.' })
   setHandler(reviewed, wake, { description: 'A reviewer judged a requirement.' })
   setHandler(decided, wake, { description: 'An operator decided about the seller.' })
   let performed = ''
-  while (!isOld()) {
-    moved = false
+  // A timer rather than a look at the time, so that the run also ends while it waits.
+  const ageing = sleep(RUN_MS_MAX).then(() => {
+    run.isOld = true
+    run.moved = true
+  })
+  // Cancelled with the run; nobody else looks at it.
+  ageing.catch(() => undefined)
+  while (!run.isOld && !workflowInfo().continueAsNewSuggested) {
+    run.moved = false
     const plan = await surviving(() => planOnboarding(input))
     if (plan === undefined) continue
     setCurrentDetails(detailsOf(plan))
     if (plan.kind === 'ended') return
-    if (await condition(() => moved, waitMs(plan, performed))) continue
+    if (await condition(() => run.moved, waitMs(plan, performed))) continue
     if (plan.kind !== 'due' || plan.dueInMs > LOOK_MS_MAX) continue
     const { action, subjectId, dueAt } = plan
     await surviving(() => performDue({ ...input, action, subjectId, dueAt }))
@@ -66,11 +73,6 @@ export async function onboarding(input: OnboardingInput): Promise<void> {
   // A signal that is still being handled belongs to this run, not to both.
   await condition(allHandlersFinished)
   await continueAsNew<typeof onboarding>(input)
-}
-
-function isOld(): boolean {
-  const { continueAsNewSuggested, runStartTime } = workflowInfo()
-  return continueAsNewSuggested || Date.now() - runStartTime.getTime() >= RUN_MS_MAX
 }
 
 function waitMs(plan: OnboardingPlan, performed: string): number {

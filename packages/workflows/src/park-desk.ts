@@ -46,7 +46,6 @@ const resolvePark = defineUpdate<ResolveParkAnswer, [ResolveParkInput]>(MESSAGES
 /** How an attempt at a step ended. */
 export type Attempt<T> =
   | { readonly kind: 'done'; readonly value: T }
-  | { readonly kind: 'skipped' }
   | { readonly kind: 'cancelled' }
 
 /** A step that stands still because of `reason`, and the decisions that may move it. */
@@ -119,7 +118,6 @@ async function attempt<T>(
     const actions = PARK_ACTIONS[step]
     const action = await standPark(state, { step, reason: reasonOf(failure.error), actions })
     if (action === 'cancel') return { kind: 'cancelled' }
-    if (action === 'skip') return { kind: 'skipped' }
   }
 }
 
