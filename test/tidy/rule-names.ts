@@ -22,7 +22,7 @@ const EMPTY_NAMES = new Set([
 const RARE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   session: ['cache', 'password', 'events'],
   cart: ['cache', 'clients', 'events'],
-  inventory: ['cache', 'coalescer', 'events'],
+  inventory: ['cache', 'coalescer', 'events', 'projection'],
   payment: ['cache', 'clients', 'events', 'provider', 'risk', 'http'],
   seller: [
     'cache',

@@ -50,7 +50,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     rooms: ['domain', 'schema', 'access'],
     types: ['store', 'cache', 'clients', 'coalescer', 'password', 'projection', 'waiters'],
     packages: ['proto', 'rpc'],
-    packageTypes: ['runtime'],
+    packageTypes: ['runtime', 'pg'],
   }),
   domain: room({}),
   store: room({
@@ -59,7 +59,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packageTypes: ['runtime', 'vault'],
   }),
   cache: room({ rooms: ['domain'], packages: ['cache'] }),
-  events: room({ rooms: ['domain'], packages: ['proto'], packageTypes: ['outbox', 'bus'] }),
+  events: room({
+    rooms: ['domain'],
+    packages: ['proto', 'bus'],
+    packageTypes: ['outbox'],
+  }),
   jobs: room({
     rooms: ['store', 'events', 'domain'],
     types: ['provider', 'clients', 'cache'],
@@ -81,7 +85,12 @@ const ROOMS: Readonly<Record<string, Room>> = {
   }),
   failures: room({ packages: ['rpc', 'temporal'] }),
   coalescer: room({ rooms: ['domain', 'store'], packageTypes: ['pg', 'runtime'] }),
-  projection: room({ rooms: ['events', 'domain', 'store'], packages: ['bus'] }),
+  // It answers streams in the same messages as the service does.
+  projection: room({
+    rooms: ['events', 'domain', 'store', 'service'],
+    packages: ['bus', 'proto'],
+    packageTypes: ['pg', 'runtime'],
+  }),
   password: room({ rooms: ['domain'], packages: ['runtime'] }),
   risk: room({ rooms: ['domain'], types: ['store', 'provider'] }),
   waiters: room({ rooms: ['domain'], types: ['store'], packages: ['bus', 'runtime'] }),

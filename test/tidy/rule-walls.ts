@@ -1,6 +1,6 @@
 import { factsOf } from './facts.ts'
 import type { ImportUse } from './facts.ts'
-import { homeOf, isCode, isTest } from './source.ts'
+import { homeOf, isCode, isTest, isTool } from './source.ts'
 import type { Finding, SourceFile } from './source.ts'
 
 interface Wall {
@@ -17,10 +17,11 @@ const PURE: Wall = { packages: [], vendors: [], node: false }
 /** Who may import whom between packages. A package without a row may import nothing. */
 const WALLS: Readonly<Record<string, Wall>> = {
   'packages/kernel': PURE,
+  // It tells where its descriptor set lies, hence Node's own modules.
   'packages/proto': {
     packages: [],
     vendors: ['@bufbuild/protobuf*', 'nice-grpc-common', '@grpc/grpc-js'],
-    node: false,
+    node: true,
   },
   'packages/workflows': { packages: ['kernel'], vendors: ['@temporalio/workflow'], node: false },
   'packages/telemetry': {
@@ -39,6 +40,7 @@ const WALLS: Readonly<Record<string, Wall>> = {
       'zod',
       'jose',
       'lru-cache',
+      'cockatiel',
     ],
     node: true,
   },
@@ -123,10 +125,13 @@ const SUITES: Wall = {
 
 /** What a package's tests may import beside what the package itself may. */
 const TESTS: Wall = {
-  packages: ['testkit', 'kernel', 'runtime', 'telemetry'],
+  packages: ['testkit', 'kernel', 'runtime', 'telemetry', 'backing', 'payment-simulator'],
   vendors: ['vitest', 'fast-check'],
   node: true,
 }
+
+/** A package's own tools are programs; they never run with it. */
+const TOOLS: Wall = { packages: [], vendors: [], node: true }
 
 /** Package walls: who may import whom, in every form an import can take. */
 export function checkWalls(files: readonly SourceFile[]): Finding[] {
@@ -162,6 +167,7 @@ function refuse(path: string, home: string, use: ImportUse): string | undefined 
 function wallsFor(path: string, home: string): readonly Wall[] {
   if (home === 'test') return [SUITES]
   const own = home.startsWith('services/') ? SERVICE : (WALLS[home] ?? PURE)
+  if (isTool(path)) return [own, TOOLS]
   return isTest(path) ? [own, TESTS] : [own]
 }
 

@@ -11,7 +11,7 @@ interface Ban {
 }
 
 /** What is about time itself: the clock's home, its loops and the tests' clock. */
-const TIME_KEEPERS = /^packages\/(kernel|runtime|testkit)\//
+const TIME_KEEPERS = /^packages\/(kernel|runtime|testkit)\/|^test\/[^/]+\.ts$/
 
 /** Entry points, what starts and ends processes, and what tests them. */
 const PROCESS_KEEPERS = new RegExp(
@@ -19,6 +19,7 @@ const PROCESS_KEEPERS = new RegExp(
     '(^|/)src/(main|register)[^/]*\\.ts$',
     '^packages/(runtime|backing|testkit)/',
     '^(deploy|test)/',
+    '^packages/[^/]+/[^/]+\\.ts$',
     '^vitest\\.config\\.ts$',
     '\\.test\\.ts$',
     '^(packages|services)/[^/]+/test/',
@@ -49,7 +50,8 @@ const BANS: readonly Ban[] = [
   {
     what: 'process.exit',
     instead: 'return, and let main end the process',
-    allowedIn: /(^|\/)main[^/]*\.ts$|^deploy\/|^test\/[^/]+\.ts$|^packages\/runtime\//,
+    allowedIn:
+      /(^|\/)main[^/]*\.ts$|^deploy\/|^test\/[^/]+\.ts$|^packages\/(runtime\/|[^/]+\/[^/]+\.ts$)/,
     hits: (use) => use.name === 'process.exit',
   },
   {
@@ -61,7 +63,7 @@ const BANS: readonly Ban[] = [
   {
     what: 'console',
     instead: 'use the log of packages/telemetry',
-    allowedIn: /^deploy\/|^test\/[^/]+\.ts$/,
+    allowedIn: /^deploy\/|^test\/[^/]+\.ts$|^packages\/[^/]+\/[^/]+\.ts$/,
     hits: (use) => use.name.startsWith('console.'),
   },
 ]

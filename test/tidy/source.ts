@@ -65,7 +65,7 @@ const SKIPPED_FOLDERS = new Set(['node_modules', 'dist', 'coverage', '.git', '.h
 
 const TEXT_NAME = /\.(ts|mjs|js|json|sql|proto|md|ya?ml|sh|toml|mod|tpl)$|^(run|Dockerfile.*)$/
 
-/** Every text file under `root`, sorted by path. Reads the disk; skips what is installed or built. */
+/** Every text file under `root` by path. Reads the disk; skips what is installed or built. */
 export function readTree(root: string): SourceFile[] {
   const files: SourceFile[] = []
   const pending = ['']
@@ -86,7 +86,7 @@ export function readTree(root: string): SourceFile[] {
 export function isGenerated(path: string): boolean {
   return (
     /(^|\/)(generated|gen)\//.test(path) ||
-    path.startsWith('packages/proto/src/') ||
+    path.startsWith('packages/proto/src/gen/') ||
     path === 'pnpm-lock.yaml'
   )
 }
@@ -105,6 +105,11 @@ export function isCode(path: string): boolean {
 export function isTest(path: string): boolean {
   const folder = /^((packages|services)\/[^/]+\/|deploy\/dev\/)?test\//
   return path.endsWith('.test.ts') || folder.test(path)
+}
+
+/** True for a tool of one package that people run by hand or through npm. */
+export function isTool(path: string): boolean {
+  return /^(packages|services)\/[^/]+\/[^/]+\.ts$/.test(path)
 }
 
 /** The package a path belongs to: `packages/pg`, `services/cart`, `deploy/dev`, `test`, or ''. */
