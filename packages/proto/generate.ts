@@ -1,11 +1,12 @@
 /**
- * Makes everything that follows from proto/: TypeScript in src/gen with strict decoding, the kernel's
- * error reasons, and the descriptor set for reflection. Both modes lint, check for breaking changes
- * against proto/baseline.binpb and generate into a temporary folder.
+ * Makes everything that follows from proto/: TypeScript in src/gen with strict decoding, the
+ * kernel's error reasons, and the descriptor set for reflection. Every mode lints, checks for
+ * breaking changes against proto/baseline.binpb and generates into a temporary folder.
  *
- *   node packages/proto/generate.ts                   formats proto/ and writes what differs
- *   node packages/proto/generate.ts --check           writes nothing; exit code 1 when something differs
- *   node packages/proto/generate.ts --move-baseline   also makes the present contract the baseline
+ *   node packages/proto/generate.ts                  formats proto/ and writes what differs
+ *   node packages/proto/generate.ts --check          writes nothing; exit code 1 on a difference
+ *   node packages/proto/generate.ts --move-baseline  also makes the present contract the baseline,
+ *                                                    which only a recorded decision may do
  */
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
@@ -70,7 +71,6 @@ function generateInto(outRoot: string): void {
 function editDecoders(genFolder: string, image: DescriptorImage): void {
   for (const [proto, counts] of countDecoders(image)) {
     const file = path.join(genFolder, proto.replace(/\.proto$/, '.ts'))
-    // A descriptor's own options (google/protobuf/descriptor.proto) are not generated.
     if (!fs.existsSync(file)) throw new Error(`${proto} was not generated.`)
     fs.writeFileSync(file, makeDecodingStrict(proto, fs.readFileSync(file, 'utf8'), counts))
   }

@@ -1,8 +1,8 @@
 /**
- * ts-proto's decoders accept what a decoder must refuse: a zero tag ends the message silently, a nested
- * length may run over its parent, groups may end where none began, and text may be invalid UTF-8. These
- * edits of the generated text turn each of them into a throw. Every edit is counted against the
- * descriptor, so that a new version of the generator cannot slip past them.
+ * ts-proto's decoders accept what a decoder must refuse: a zero tag ends the message silently, a
+ * nested length may run over its parent, groups may end where none began, and text may be invalid
+ * UTF-8. These edits of the generated text turn each of them into a throw. Every edit is counted
+ * against the descriptor, so that a new version of the generator cannot slip past them.
  */
 
 /** How many decoders, string reads and packed reads the descriptor says a generated file has. */
@@ -68,8 +68,8 @@ const MARK = '// Decoding is strict: packages/proto/strict-decoding.ts edited th
 const GENERATED_HEADER = /^\/\/ source: .*\n/m
 
 /**
- * The generated text with strict decoding. Idempotent: an edited text is returned as it is. Throws when
- * an edit finds more or fewer places than the descriptor has.
+ * The generated text with strict decoding. Idempotent: an edited text is returned as it is. Throws
+ * when an edit finds more or fewer places than the descriptor has.
  */
 export function makeDecodingStrict(file: string, source: string, counts: DecoderCounts): string {
   if (source.includes(MARK)) return source

@@ -86,6 +86,8 @@ export const ERROR_REASONS = [
   'ABANDONED',
   'CANCEL_REQUESTED',
   'ORDER_EXPIRED',
+  'WAITED_TOO_LONG',
+  'CAPTURED_BUT_REFUSED',
 ] as const
 
 /** Why a call failed, the same names as the wire's enum. */

@@ -25,7 +25,7 @@ function delimited(field: number, content: Uint8Array, length = content.length):
   return join(tag(field, LENGTH_DELIMITED), new BinaryWriter().uint32(length).finish(), content)
 }
 
-/** Field number zero with a content that is whole: varint, 64 bits, text, group, stray end, 32 bits. */
+/** Field number zero with a whole content: varint, 64 bits, text, group, stray end, 32 bits. */
 const FIELD_ZERO = [
   [0, 1],
   [1, 1, 2, 3, 4, 5, 6, 7, 8],

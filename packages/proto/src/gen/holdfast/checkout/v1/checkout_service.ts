@@ -710,9 +710,9 @@ export interface ParkedOrder {
   orderId: string;
   /** Output only. Which park of the order this is, from 1. */
   parkSeq: bigint;
-  /** Output only. The step that did not go on, such as "capture". */
+  /** Output only. The step that did not go on, such as "pay". */
   step: string;
-  /** Output only. Why. */
+  /** Output only. Why; INTERNAL_ERROR when it is no reason of the closed set, then detail names it. */
   reason: ErrorReason;
   /** Output only. More about it for a person, without personal data; may be empty. */
   detail: string;

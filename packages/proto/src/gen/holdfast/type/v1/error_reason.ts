@@ -183,6 +183,10 @@ export const ErrorReason = {
   CANCEL_REQUESTED: 201,
   /** ORDER_EXPIRED - It was not paid in time. */
   ORDER_EXPIRED: 202,
+  /** WAITED_TOO_LONG - A step waited longer for an outcome than it may; an operator is to look. */
+  WAITED_TOO_LONG: 203,
+  /** CAPTURED_BUT_REFUSED - Money was taken for a purchase that had been refused; an operator is to look. */
+  CAPTURED_BUT_REFUSED: 204,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -274,6 +278,8 @@ export namespace ErrorReason {
   export type ABANDONED = typeof ErrorReason.ABANDONED;
   export type CANCEL_REQUESTED = typeof ErrorReason.CANCEL_REQUESTED;
   export type ORDER_EXPIRED = typeof ErrorReason.ORDER_EXPIRED;
+  export type WAITED_TOO_LONG = typeof ErrorReason.WAITED_TOO_LONG;
+  export type CAPTURED_BUT_REFUSED = typeof ErrorReason.CAPTURED_BUT_REFUSED;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -534,6 +540,12 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 202:
     case "ERROR_REASON_ORDER_EXPIRED":
       return ErrorReason.ORDER_EXPIRED;
+    case 203:
+    case "ERROR_REASON_WAITED_TOO_LONG":
+      return ErrorReason.WAITED_TOO_LONG;
+    case 204:
+    case "ERROR_REASON_CAPTURED_BUT_REFUSED":
+      return ErrorReason.CAPTURED_BUT_REFUSED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -713,6 +725,10 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_CANCEL_REQUESTED";
     case ErrorReason.ORDER_EXPIRED:
       return "ERROR_REASON_ORDER_EXPIRED";
+    case ErrorReason.WAITED_TOO_LONG:
+      return "ERROR_REASON_WAITED_TOO_LONG";
+    case ErrorReason.CAPTURED_BUT_REFUSED:
+      return "ERROR_REASON_CAPTURED_BUT_REFUSED";
     case ErrorReason.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
