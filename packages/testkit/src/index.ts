@@ -1,4 +1,5 @@
 export * from './backing-context.ts'
+export * from './callers.ts'
 export * from './clock.ts'
 export * from './database.ts'
 export * from './eventually.ts'

@@ -12,7 +12,7 @@ import {
 } from '@holdfast/pg'
 import { DESCRIPTOR_SET_PATH } from '@holdfast/proto/descriptors'
 import { InventoryServiceDefinition } from '@holdfast/proto/inventory'
-import { createIdentity, startRpcServer } from '@holdfast/rpc'
+import { type Authenticator, createIdentity, startRpcServer } from '@holdfast/rpc'
 import { createDisposer, newId, startOperations, systemClock } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
 import { access } from './access.ts'
@@ -33,6 +33,7 @@ export const INVENTORY_MIGRATIONS: readonly MigrationFolder[] = [
 /** What tests put in the place of the real thing. */
 export interface Overrides {
   readonly clock?: Clock
+  readonly authenticator?: Authenticator & { poke(): void }
 }
 
 /** A running serving process. */
@@ -58,8 +59,10 @@ export async function createInventory(
     const db = disposer.add(openDatabase(config, 'inventory', { clock, log }))
     await checkSchema(db, INVENTORY_MIGRATIONS)
     const bus = disposer.add(connectBus({ urls: [config.NATS_URL], name: 'inventory', clock, log }))
-    const identity = disposer.add(createIdentity({ ...identityOf(config), clock, log }))
-    const hint = bus.onPoke(hintSubject('revocation'), () => identity.authenticator.poke())
+    const authenticator =
+      overrides.authenticator ??
+      disposer.add(createIdentity({ ...identityOf(config), clock, log })).authenticator
+    const hint = bus.onPoke(hintSubject('revocation'), () => authenticator.poke())
     disposer.defer(() => hint[Symbol.dispose]())
     const projection = disposer.add(createStockProjection({ db, store, bus, clock, log }))
     const operations = disposer.add(
@@ -78,7 +81,7 @@ export async function createInventory(
         schemas,
         access,
         handlers: createHandlers({ db, store, projection, newStockItemId: () => newId('stockItem') }),
-        authenticator: identity.authenticator,
+        authenticator,
         secret: config.PAGE_TOKEN_KEY_FILE,
         isReady: () => operations.readiness.report().ready,
         descriptors: await readFile(DESCRIPTOR_SET_PATH),
