@@ -75,9 +75,14 @@ test('words: columns are listed and no channel of the database is listened to', 
 test('words: nothing unfinished is merged, and no test waits a fixed time', () => {
   const mark = join('FIX', 'ME')
   expect(found(checkWords, 'docs/a.md', `${mark}: later`)).toEqual(['an unfinished mark'])
-  expect(found(checkWords, 'services/cart/test/a.test.ts', 'await clock.sleep(10)')).toEqual([
-    'a fixed wait in a test',
-  ])
+  const real = `await clock.sleep(10)\nconst clock = systemClock`
+  for (const text of ['await sleep(10)', 'await systemClock.sleep(10)', real]) {
+    expect(found(checkWords, 'services/cart/test/a.test.ts', text)).toEqual([
+      'a fixed wait in a test',
+    ])
+  }
+  const moved = 'const clock = createTestClock()\nconst nap = clock.sleep(10)'
+  expect(found(checkWords, 'services/cart/test/a.test.ts', moved)).toEqual([])
 })
 
 test('sql: statements stand in the store and in migrations', () => {

@@ -68,8 +68,9 @@ const BANS: readonly Ban[] = [
   },
 ]
 
-/** A fixed wait in a test is either too short or too long. */
-const FIXED_WAIT = /(^|\.)(sleep|delay|wait)$/
+/** A fixed wait in a test is either too short or too long; a clock that tests move does not wait. */
+const FIXED_WAIT = /^(sleep|delay|wait|systemClock\.sleep)$/
+const REAL_CLOCK_WAIT = /^(clock|\w+\.clock)\.sleep$/
 
 const LISTEN_SQL = /^\s*(LISTEN|UNLISTEN|NOTIFY)\s+[a-z_"]|\bpg_notify\s*\(/
 const STAR_SQL = /\b(select|returning)\s+([a-z_]+\.)?\*/i
@@ -83,13 +84,16 @@ function codeFindings(file: SourceFile): Finding[] {
   if (!isCode(file.path)) return []
   const findings: Finding[] = []
   const { names, texts, imports } = factsOf(file)
+  const realClock = names.some((use) => use.name.startsWith('systemClock'))
+  const waits = (name: string): boolean =>
+    FIXED_WAIT.test(name) || (realClock && REAL_CLOCK_WAIT.test(name))
   const add = (line: number, subject: string, instead: string): void => {
     findings.push({ path: file.path, line, subject, message: `${subject} is banned: ${instead}` })
   }
   for (const use of names) {
     const ban = BANS.find((one) => one.hits(use) && !one.allowedIn.test(file.path))
     if (ban !== undefined) add(use.line, ban.what, ban.instead)
-    if (isTest(file.path) && use.kind === 'call' && FIXED_WAIT.test(use.name)) {
+    if (isTest(file.path) && use.kind === 'call' && waits(use.name)) {
       add(use.line, 'a fixed wait in a test', 'use eventually()')
     }
   }
