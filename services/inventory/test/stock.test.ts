@@ -1,6 +1,8 @@
 import { Forbidden, isHoldfastError } from '@holdfast/kernel'
 import { AdjustReason } from '@holdfast/proto/inventory'
-import { newId } from '@holdfast/runtime'
+import { createPrimaryDb, sql } from '@holdfast/pg'
+import { newId, systemClock } from '@holdfast/runtime'
+import { SILENT_LOGGER } from '@holdfast/telemetry'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   type InventoryUnderTest,
@@ -112,18 +114,23 @@ test('a viewer may look and not touch', async () => {
 })
 
 test('I24: the serving role can neither change nor delete what has happened', async () => {
-  const { rows } = await import('pg').then(async ({ Client }) => {
-    const client = new Client({
-      connectionString: inventory.database.url('app').replace('@', `:${inventory.database.password}@`),
-    })
-    await client.connect()
-    const attempts = ['UPDATE stock_movement SET actor = $$x$$', 'DELETE FROM hold_transition',
-      'DELETE FROM stock_movement_0', 'TRUNCATE stock_movement', 'DROP TABLE hold']
-    const rows = []
-    for (const text of attempts) rows.push(await client.query(text).catch((e: Error) => e.message))
-    await client.end()
-    return { rows }
+  await using db = createPrimaryDb({
+    url: inventory.database.url('app'),
+    password: inventory.database.password,
+    applicationName: 'test',
+    connectionsMax: 1,
+    clock: systemClock,
+    log: SILENT_LOGGER,
   })
-  expect(rows).toHaveLength(5)
-  for (const message of rows) expect(message).toMatch(/permission denied|must be owner/)
+  const attempts = [
+    'UPDATE stock_movement SET actor = $$x$$',
+    'DELETE FROM hold_transition',
+    'DELETE FROM stock_movement_0',
+    'TRUNCATE stock_movement',
+    'DROP TABLE hold',
+  ]
+  for (const [index, text] of attempts.entries()) {
+    const refusal = await refusalOf(db.write(sql(`test.attempt.${index}`, text)))
+    expect(String(refusal), text).toMatch(/permission denied|must be owner/)
+  }
 })
