@@ -1,9 +1,13 @@
 import type { ErrorReason } from './error-reason.ts'
 
-/** Facts about a failure that may be shown to the caller: field names, ids, limits. Never secrets. */
+/**
+ * Facts about a failure that may be shown to the caller: field names, ids, limits. Never secrets.
+ */
 export type ErrorDetails = Readonly<Record<string, string>>
 
-/** One field of a request that broke a rule; `field` is a dotted path such as `lines[2].quantity`. */
+/**
+ * One field of a request that broke a rule; `field` is a dotted path such as `lines[2].quantity`.
+ */
 export interface FieldViolation {
   readonly field: string
   readonly description: string
@@ -16,8 +20,8 @@ interface Options {
 }
 
 /**
- * Base of the closed set of failures that may leave a handler. `message` says what is wrong and what
- * to do and is sent to the caller; `cause` is for the log only and never leaves the process.
+ * Base of the closed set of failures that may leave a handler. `message` says what is wrong and
+ * what to do and is sent to the caller; `cause` is for the log only and never leaves the process.
  */
 export abstract class HoldfastError extends Error {
   abstract readonly kind: ErrorKind
@@ -66,7 +70,12 @@ export class InvalidInput extends HoldfastError {
 /** No or no valid proof of who calls; log in or refresh. */
 export class Unauthenticated extends HoldfastError {
   readonly kind = 'unauthenticated'
-  constructor(reason: ErrorReason, message: string, details: ErrorDetails = {}, options: Options = {}) {
+  constructor(
+    reason: ErrorReason,
+    message: string,
+    details: ErrorDetails = {},
+    options: Options = {},
+  ) {
     super(reason, message, details, options)
   }
 }
@@ -74,7 +83,12 @@ export class Unauthenticated extends HoldfastError {
 /** The caller is known and may not do this, and that the thing exists is no secret. */
 export class Forbidden extends HoldfastError {
   readonly kind = 'forbidden'
-  constructor(reason: ErrorReason, message: string, details: ErrorDetails = {}, options: Options = {}) {
+  constructor(
+    reason: ErrorReason,
+    message: string,
+    details: ErrorDetails = {},
+    options: Options = {},
+  ) {
     super(reason, message, details, options)
   }
 }
@@ -82,7 +96,12 @@ export class Forbidden extends HoldfastError {
 /** The thing does not exist, or belongs to another tenant: both answer alike (I17). */
 export class NotFound extends HoldfastError {
   readonly kind = 'not-found'
-  constructor(reason: ErrorReason, message: string, details: ErrorDetails = {}, options: Options = {}) {
+  constructor(
+    reason: ErrorReason,
+    message: string,
+    details: ErrorDetails = {},
+    options: Options = {},
+  ) {
     super(reason, message, details, options)
   }
 }
@@ -90,7 +109,12 @@ export class NotFound extends HoldfastError {
 /** A thing with this natural key exists already; read it. */
 export class AlreadyExists extends HoldfastError {
   readonly kind = 'already-exists'
-  constructor(reason: ErrorReason, message: string, details: ErrorDetails = {}, options: Options = {}) {
+  constructor(
+    reason: ErrorReason,
+    message: string,
+    details: ErrorDetails = {},
+    options: Options = {},
+  ) {
     super(reason, message, details, options)
   }
 }
@@ -98,7 +122,12 @@ export class AlreadyExists extends HoldfastError {
 /** The state does not allow it (a bad transition, OUT_OF_STOCK); something must change first. */
 export class IllegalState extends HoldfastError {
   readonly kind = 'illegal-state'
-  constructor(reason: ErrorReason, message: string, details: ErrorDetails = {}, options: Options = {}) {
+  constructor(
+    reason: ErrorReason,
+    message: string,
+    details: ErrorDetails = {},
+    options: Options = {},
+  ) {
     super(reason, message, details, options)
   }
 }
@@ -106,7 +135,12 @@ export class IllegalState extends HoldfastError {
 /** A stale version or a key in progress: read again, then repeat with the same request_id. */
 export class Conflict extends HoldfastError {
   readonly kind = 'conflict'
-  constructor(reason: ErrorReason, message: string, details: ErrorDetails = {}, options: Options = {}) {
+  constructor(
+    reason: ErrorReason,
+    message: string,
+    details: ErrorDetails = {},
+    options: Options = {},
+  ) {
     super(reason, message, details, options)
   }
 }
@@ -114,7 +148,12 @@ export class Conflict extends HoldfastError {
 /** Refused for load before anything was done; repeat later with the same request_id. */
 export class Overloaded extends HoldfastError {
   readonly kind = 'overloaded'
-  constructor(reason: ErrorReason, message: string, details: ErrorDetails = {}, options: Options = {}) {
+  constructor(
+    reason: ErrorReason,
+    message: string,
+    details: ErrorDetails = {},
+    options: Options = {},
+  ) {
     super(reason, message, details, options)
   }
 }
@@ -122,7 +161,12 @@ export class Overloaded extends HoldfastError {
 /** A part this needs is away and nothing was done; repeat later with the same request_id. */
 export class Unavailable extends HoldfastError {
   readonly kind = 'unavailable'
-  constructor(reason: ErrorReason, message: string, details: ErrorDetails = {}, options: Options = {}) {
+  constructor(
+    reason: ErrorReason,
+    message: string,
+    details: ErrorDetails = {},
+    options: Options = {},
+  ) {
     super(reason, message, details, options)
   }
 }

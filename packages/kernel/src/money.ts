@@ -11,8 +11,27 @@ export interface Money {
 
 /** Decimal places of the currencies this system trades in (ISO 4217:2015, table A.1). */
 export const CURRENCY_EXPONENTS: Readonly<Record<string, number>> = {
-  AUD: 2, BHD: 3, CAD: 2, CHF: 2, CZK: 2, DKK: 2, EUR: 2, GBP: 2, HUF: 2, ISK: 0, JPY: 0, KRW: 0,
-  KWD: 3, NOK: 2, NZD: 2, PLN: 2, RON: 2, SEK: 2, SGD: 2, TND: 3, USD: 2,
+  AUD: 2,
+  BHD: 3,
+  CAD: 2,
+  CHF: 2,
+  CZK: 2,
+  DKK: 2,
+  EUR: 2,
+  GBP: 2,
+  HUF: 2,
+  ISK: 0,
+  JPY: 0,
+  KRW: 0,
+  KWD: 3,
+  NOK: 2,
+  NZD: 2,
+  PLN: 2,
+  RON: 2,
+  SEK: 2,
+  SGD: 2,
+  TND: 3,
+  USD: 2,
 }
 
 /** Bound on any single amount: 10^15 minor units leaves room to sum 9,000 of them in an int64. */
@@ -62,9 +81,20 @@ export function share(amount: Money, basisPoints: bigint): Money {
 }
 
 /**
- * Splits `total` (>= 0) by `weights` so that the parts sum to the total exactly: floor shares first,
- * the rest one minor unit each by largest remainder, ties by position (callers sort by id). All-zero
- * weights count as equal ones.
+ * The tax inside an amount that includes it, at a rate in basis points on top of the rest: of 119
+ * at 1,900 it is 19. Rounded half to even.
+ */
+export function includedShare(amount: Money, basisPoints: bigint): Money {
+  return {
+    currency: amount.currency,
+    minor: divideHalfEven(amount.minor * basisPoints, BASIS_POINTS_ONE + basisPoints),
+  }
+}
+
+/**
+ * Splits `total` (>= 0) by `weights` so that the parts sum to the total exactly: floor shares
+ * first, the rest one minor unit each by largest remainder, ties by position (callers sort by id).
+ * All-zero weights count as equal ones.
  */
 export function split(total: Money, weights: readonly bigint[]): readonly Money[] {
   assert(total.minor >= 0n, 'only amounts of zero or more are split')

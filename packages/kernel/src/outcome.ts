@@ -1,6 +1,6 @@
 /**
- * The answer of a foreign system (law 5 of the design): `unknown` is a state to be looked up, never a
- * failure, and never compensated.
+ * The answer of a foreign system (law 5 of the design): `unknown` is a state to be looked up, never
+ * a failure, and never compensated.
  */
 export type Outcome<T, R = string> =
   | { readonly kind: 'known'; readonly value: T }

@@ -1,6 +1,13 @@
 import { Conflict, HoldfastError, OutcomeUnknown, Unavailable } from '@holdfast/kernel'
 import { type ConnectionPool, type Lease, type PoolOptions, createConnectionPool } from './pool.ts'
-import { SQL_STATE, isConnectionError, isRetryable, isServerTrouble, sqlStateOf, violatedConstraint } from './sqlstate.ts'
+import {
+  SQL_STATE,
+  isConnectionError,
+  isRetryable,
+  isServerTrouble,
+  sqlStateOf,
+  violatedConstraint,
+} from './sqlstate.ts'
 import type { Result, SqlValue, Statement } from './statement.ts'
 
 const primary: unique symbol = Symbol('primary database')
@@ -22,9 +29,10 @@ export interface PrimaryDb extends AsyncDisposable {
   write<R>(statement: Statement<R>, values?: readonly SqlValue[]): Promise<Result<R>>
   /**
    * Runs `work` in one transaction and commits. On 40001, 40P01, 55P03 and a request key taken
-   * meanwhile, the whole of `work` runs again, at most three times, so it must have no effect outside
-   * the database. What `work` throws rolls back and is thrown on. `againOn` names unique constraints
-   * whose violation means that another first try won, so that a second run finds its row.
+   * meanwhile, the whole of `work` runs again, at most three times, so it must have no effect
+   * outside the database. What `work` throws rolls back and is thrown on. `againOn` names unique
+   * constraints whose violation means that another first try won, so that a second run finds its
+   * row.
    */
   transaction<T>(
     work: (tx: Tx) => Promise<T>,
@@ -46,7 +54,7 @@ export function createPrimaryDb(options: PoolOptions): PrimaryDb {
       retried(() => single(pool, statement, values, (cause) => outcomeUnknown(cause))),
     transaction: (work, options) => retried(() => attempt(pool, work), options?.againOn),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
-  } as PrimaryDb
+  }
 }
 
 async function single<R>(
@@ -94,7 +102,9 @@ async function commit(lease: Lease): Promise<void> {
   lease.giveBack(false)
   // COMMIT of a failed transaction succeeds and answers ROLLBACK; only COMMIT counts.
   if (tag !== 'COMMIT') {
-    throw new Error('The server rolled the transaction back although no statement reported a failure.')
+    throw new Error(
+      'The server rolled the transaction back although no statement reported a failure.',
+    )
   }
 }
 

@@ -47,7 +47,7 @@ const CREATE_TABLE = `CREATE TABLE IF NOT EXISTS schema_migration (
 
 /** Reads a folder in order. Fails on a gap in the numbers or a step without a kind. */
 export async function readMigrations(folder: MigrationFolder): Promise<readonly Migration[]> {
-  const names = (await readdir(folder.path)).filter((name) => /^\d{4}-/.test(name)).sort()
+  const names = (await readdir(folder.path)).filter((name) => /^\d{4}-/.test(name)).toSorted()
   return Promise.all(
     names.map(async (name, index) => {
       if (Number(name.slice(0, 4)) !== index + 1) {
@@ -72,9 +72,9 @@ export async function readMigrations(folder: MigrationFolder): Promise<readonly 
 }
 
 /**
- * Brings a database to the newest schema, each step in a transaction of its own; idempotent, and safe
- * when several migrators start at once. Fails with MigrationRefused when a merged step was changed.
- * Returns the steps applied. `url` is of the owner role, with password.
+ * Brings a database to the newest schema, each step in a transaction of its own; idempotent, and
+ * safe when several migrators start at once. Fails with MigrationRefused when a merged step was
+ * changed. Returns the steps applied. `url` is of the owner role, with password.
  */
 export async function migrate(options: {
   readonly url: string
@@ -142,7 +142,9 @@ async function assertNoRow(
   if (text === undefined) return
   const { rowCount } = await client.query(text)
   if (rowCount !== 0) {
-    throw new MigrationRefused(`${step.folder}/${step.name}: the assertion ${when} it does not hold.`)
+    throw new MigrationRefused(
+      `${step.folder}/${step.name}: the assertion ${when} it does not hold.`,
+    )
   }
 }
 

@@ -124,7 +124,7 @@ function lease(client: PoolClient, options: PoolOptions): Lease {
   }
 }
 
-function getTypeParser(oid: number, format?: 'text' | 'binary') {
+function getTypeParser(oid: number, format?: 'text' | 'binary'): (text: string) => unknown {
   if (oid === INT8 || oid === XID8) return BigInt
-  return types.getTypeParser(oid, format as 'text')
+  return types.getTypeParser(oid, format) as (text: string) => unknown
 }

@@ -34,7 +34,9 @@ const purgeKeys = sql(
      SELECT key FROM request_key WHERE expires_at < now() LIMIT $1)`,
 )
 
-/** SHA-256 of (principal, method, request id), each with its length so that no two pairs collide. */
+/**
+ * SHA-256 of (principal, method, request id), each with its length so that no two pairs collide.
+ */
 export function requestKeyHash(principal: string, method: string, requestId: string): Buffer {
   const hash = createHash('sha256')
   for (const part of [principal, method, requestId]) {
@@ -69,8 +71,8 @@ export function keyReused(): InvalidInput {
 }
 
 /**
- * Remembers the answer beside its effect, for `life` (a Postgres interval). A second first try of the
- * same id makes the transaction run again as a whole.
+ * Remembers the answer beside its effect, for `life` (a Postgres interval). A second first try of
+ * the same id makes the transaction run again as a whole.
  */
 export async function rememberAnswer(
   tx: Tx,
@@ -89,8 +91,8 @@ export interface AnswerCodec<T> {
 }
 
 /**
- * Runs `effect` at most once per key: a repeat gets the first answer without running it. For verbs on
- * an existing thing, take its lock in `tx` first.
+ * Runs `effect` at most once per key: a repeat gets the first answer without running it. For verbs
+ * on an existing thing, take its lock in `tx` first.
  */
 export async function oncePerKey<T>(
   tx: Tx,

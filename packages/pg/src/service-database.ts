@@ -18,8 +18,8 @@ export function databaseName(service: string): string {
 
 /**
  * Makes the service's roles and database, or brings their passwords and grants up to date;
- * idempotent. `adminUrl` is of a superuser on any database. `database` overrides the database's name,
- * for tests that keep several side by side.
+ * idempotent. `adminUrl` is of a superuser on any database. `database` overrides the database's
+ * name, for tests that keep several side by side.
  */
 export async function createServiceDatabase(options: {
   readonly adminUrl: string

@@ -34,7 +34,8 @@ export function isRetryable(error: unknown): boolean {
     state === SQL_STATE.deadlockDetected ||
     state === SQL_STATE.lockNotAvailable ||
     // Two first tries of one request id: the second finds the first's answer when it runs again.
-    (state === SQL_STATE.uniqueViolation && violatedConstraint(error)?.startsWith('request_key') === true)
+    (state === SQL_STATE.uniqueViolation &&
+      violatedConstraint(error)?.startsWith('request_key') === true)
   )
 }
 
@@ -53,7 +54,14 @@ export function isServerTrouble(error: unknown): boolean {
 }
 
 const SOCKET_CODES = new Set([
-  'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN', 'ENOENT',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'EAI_AGAIN',
+  'ENOENT',
 ])
 
 /** Texts by which pg reports a lost or never made connection; it has no codes for these. */

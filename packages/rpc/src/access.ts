@@ -16,7 +16,9 @@ export type Audience =
   | `service:${ServiceName}`
   | 'service'
 
-/** Under load the highest number is shed first: pay, then checkout, cart writes, browsing, reports. */
+/**
+ * Under load the highest number is shed first: pay, then checkout, cart writes, browsing, reports.
+ */
 export const PRIORITY_CLASSES = ['pay', 'checkout', 'cart-write', 'browse', 'report'] as const
 
 /** One of the five classes of work, most precious first. */
@@ -29,8 +31,9 @@ export interface AccessRow {
   /** Top-level request fields left out of the stored request hash, such as passwords. */
   readonly secretFields?: readonly string[]
   /**
-   * For calls that prove themselves by their content, such as refreshing a session: the header is not
-   * looked at and the caller counts as anonymous, so that an expired token cannot stand in their way.
+   * For calls that prove themselves by their content, such as refreshing a session: the header is
+   * not looked at and the caller counts as anonymous, so that an expired token cannot stand in
+   * their way.
    */
   readonly ignoresToken?: true
   /** Longest message in bytes, when smaller than the server's cap. */
@@ -87,7 +90,9 @@ function covers(audience: Audience, caller: Caller): boolean {
   }
 }
 
-/** Ends like a missing thing unless the caller is this seller's member; services and operators pass. */
+/**
+ * Ends like a missing thing unless the caller is this seller's member; services and operators pass.
+ */
 export function requireSeller(caller: Caller, sellerId: string): void {
   if (caller.kind === 'service' || caller.kind === 'operator') return
   if (caller.kind === 'seller' && caller.sellerId === sellerId) return

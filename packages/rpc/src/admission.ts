@@ -1,9 +1,4 @@
-import {
-
-  Metadata,
-  type ServerInterceptor,
-  ServerInterceptingCall,
-} from '@grpc/grpc-js'
+import { Metadata, type ServerInterceptor, ServerInterceptingCall } from '@grpc/grpc-js'
 import { type Clock, InvalidInput, Overloaded, type KnownError } from '@holdfast/kernel'
 import { counter } from '@holdfast/telemetry'
 import { replyFor } from './status.ts'
@@ -31,8 +26,8 @@ export interface AdmissionGauge {
 }
 
 /**
- * Refuses before anything is decoded: too much metadata, a security header sent twice, too many calls
- * at once. Hands the deadline on to the handler.
+ * Refuses before anything is decoded: too much metadata, a security header sent twice, too many
+ * calls at once. Hands the deadline on to the handler.
  */
 export function createAdmission(clock: Clock): {
   readonly interceptor: ServerInterceptor
@@ -94,7 +89,8 @@ function refuse(
       ])
     }
   }
-  if (kind === 'unary' ? active.unary < IN_FLIGHT_MAX : active.stream < STREAMS_MAX) return undefined
+  if (kind === 'unary' ? active.unary < IN_FLIGHT_MAX : active.stream < STREAMS_MAX)
+    return undefined
   return new Overloaded('OVERLOADED', 'Too many calls at once; repeat this one a little later.')
 }
 
@@ -109,4 +105,3 @@ function remainingMs(deadline: Date | number, clock: Clock): number {
   const at = typeof deadline === 'number' ? deadline : deadline.getTime()
   return at === Number.POSITIVE_INFINITY ? at : at - clock.now().getTime()
 }
-

@@ -71,9 +71,9 @@ interface Verdict {
 }
 
 /**
- * Decides who calls by the bearer token: users by the session service's keys, services by the peers'
- * keys. Starts reading keys and revocations from `source` at once. `audiences` are the kinds of user
- * this service serves at all; by default each, and the access table decides per call.
+ * Decides who calls by the bearer token: users by the session service's keys, services by the
+ * peers' keys. Starts reading keys and revocations from `source` at once. `audiences` are the kinds
+ * of user this service serves at all; by default each, and the access table decides per call.
  */
 export function createAuthenticator(options: {
   readonly service: ServiceName

@@ -60,7 +60,8 @@ export function readHeader(token: string): UnprovenHeader {
 
 /**
  * The payload of a token after its signature, type, issuer and times are proven, with 60 s of skew;
- * otherwise Unauthenticated TOKEN_EXPIRED or TOKEN_INVALID. The caller still checks audience and claims.
+ * otherwise Unauthenticated TOKEN_EXPIRED or TOKEN_INVALID. The caller still checks audience and
+ * claims.
  */
 export async function verifyJwt(
   token: string,
@@ -90,7 +91,9 @@ export async function verifyJwt(
   }
 }
 
-/** A token signed by `key`. Equal claims give equal bytes, since Ed25519 signs without randomness. */
+/**
+ * A token signed by `key`. Equal claims give equal bytes, since Ed25519 signs without randomness.
+ */
 export async function signJwt(options: {
   readonly key: KeyObject
   readonly keyId: string

@@ -9,7 +9,9 @@ import type { RevocationSource } from './auth-revocations.ts'
 /** A retired key stops being believed this long after it left the set. */
 const REFRESH_MS = MINUTE_MS
 
-/** Between questions after a failure or about unknown names, so that forged names cost one a second. */
+/**
+ * Between questions after a failure or about unknown names, so that forged names cost one a second.
+ */
 const REFRESH_GAP_MS_MIN = SECOND_MS
 
 /** Longest wait for the key set. */

@@ -45,7 +45,9 @@ const publicJwk = z.object({
 })
 const privateJwk = z.object({ ...publicFields, d: keyBytes })
 
-/** The public keys in parsed JSON (a JWKS), or InvalidInput that names what is wrong, never a key. */
+/**
+ * The public keys in parsed JSON (a JWKS), or InvalidInput that names what is wrong, never a key.
+ */
 export function parsePublicKeySet(json: unknown): PublicKeySet {
   const { keys } = parsed(z.object({ keys: z.array(publicJwk).min(1).max(KEYS_MAX) }), json)
   return { keys: distinct(keys.map(({ kty, crv, kid, x }) => ({ kty, crv, kid, x }))) }

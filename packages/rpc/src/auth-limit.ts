@@ -2,8 +2,8 @@ import { type Clock, Unavailable } from '@holdfast/kernel'
 import type { CallScope } from './context.ts'
 
 /**
- * Runs `call` with a scope of its own that ends after `limitMs` or when `stop` aborts, whether or not
- * the call heeds it; then it fails with Unavailable.
+ * Runs `call` with a scope of its own that ends after `limitMs` or when `stop` aborts, whether or
+ * not the call heeds it; then it fails with Unavailable.
  */
 export async function callWithin<T>(
   options: { readonly clock: Clock; readonly limitMs: number; readonly stop: AbortSignal },

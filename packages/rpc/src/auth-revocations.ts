@@ -38,8 +38,8 @@ export type SessionVerdict = 'live' | 'ended'
 /** Where a process learns what has been revoked: the session service, or its own store. */
 export interface RevocationSource {
   /**
-   * What was revoked since `cursor`; without one, in the last 11 min at least. Read from the primary
-   * after the call arrived.
+   * What was revoked since `cursor`; without one, in the last 11 min at least. Read from the
+   * primary after the call arrived.
    */
   listRevocations(cursor: string | undefined, scope: CallScope): Promise<RevocationPage>
   /** The public keys that users' tokens are signed with at present. */
@@ -60,7 +60,9 @@ const POLL_GAP_MS_MIN = 10
 /** Longest wait for one answer; half a lease, so that one lost answer does not cost it. */
 const POLL_LIMIT_MS = 500
 
-/** A revoked session's tokens are dead after 10 min and the clocks' skew; then it may be forgotten. */
+/**
+ * A revoked session's tokens are dead after 10 min and the clocks' skew; then it may be forgotten.
+ */
 const REMEMBER_MS = 15 * MINUTE_MS
 
 /** Bound on what is remembered, about 100 MB; beyond it each token is asked about. */
@@ -81,7 +83,9 @@ export interface RevocationWatch extends AsyncDisposable {
   readonly size: number
 }
 
-/** Starts asking at once and goes on until disposed; failures are logged once and cost the lease. */
+/**
+ * Starts asking at once and goes on until disposed; failures are logged once and cost the lease.
+ */
 export function watchRevocations(options: {
   readonly source: Pick<RevocationSource, 'listRevocations'>
   readonly clock: Clock

@@ -9,10 +9,14 @@ import { type Caller, SERVICE_NAMES, type ServiceName } from './caller.ts'
 /** `typ` of a service's token: a user's token can never be read as one. */
 export const SERVICE_TOKEN_TYPE = 'service+jwt'
 
-/** A service's token lives 5 min, so that a stolen one is of little use and signing costs nothing. */
+/**
+ * A service's token lives 5 min, so that a stolen one is of little use and signing costs nothing.
+ */
 export const SERVICE_TOKEN_LIFETIME_MS = 5 * MINUTE_MS
 
-/** A cached token is replaced when less than this is left: the longest call plus the clocks' skew. */
+/**
+ * A cached token is replaced when less than this is left: the longest call plus the clocks' skew.
+ */
 const RENEW_BEFORE_END_MS = MINUTE_MS
 
 /** While keys change, the old and the new one of each service are good. */

@@ -21,7 +21,7 @@ export interface MethodSetting {
   readonly path: string
   readonly method: RpcMethodDefinition
   readonly access: AccessRow
-  readonly schema: z.ZodType<unknown>
+  readonly schema: z.ZodType
   readonly authenticator: Authenticator
   readonly requestHashKey: Uint8Array
   readonly clock: Clock
@@ -41,14 +41,18 @@ export async function admit(
   const askedMs = Number(grpc.metadata.get(DEADLINE_KEY) ?? Number.POSITIVE_INFINITY)
   const timeoutMs = grantedMs(askedMs, isStream)
   const startedAtMs = setting.clock.monotonicMs()
-  const scope = { deadlineAtMs: startedAtMs + timeoutMs, signal: limitSignal(grpc, askedMs, timeoutMs) }
+  const scope = {
+    deadlineAtMs: startedAtMs + timeoutMs,
+    signal: limitSignal(grpc, askedMs, timeoutMs),
+  }
   if (timeoutMs <= 0) {
-    throw new Unavailable('DEADLINE_TOO_SHORT', 'The deadline had passed on arrival; nothing was done.')
+    throw new Unavailable(
+      'DEADLINE_TOO_SHORT',
+      'The deadline had passed on arrival; nothing was done.',
+    )
   }
   if (request instanceof UndecodableRequest) throw request.failure
-  const authorization = setting.access.ignoresToken
-    ? undefined
-    : grpc.metadata.get('authorization')
+  const authorization = setting.access.ignoresToken ? undefined : grpc.metadata.get('authorization')
   const caller = await setting.authenticator.authenticate(authorization, scope)
   requireAccess(caller, setting.access)
   const checked = setting.method.requestStream ? request : validate(setting.schema, request)
@@ -88,7 +92,9 @@ function contextFor(options: {
   }
 }
 
-/** HMAC over the decoded request in canonical encoding: unknown fields and field order do not count. */
+/**
+ * HMAC over the decoded request in canonical encoding: unknown fields and field order do not count.
+ */
 function hashRequest(setting: MethodSetting, request: unknown): Uint8Array {
   const secrets = setting.access.secretFields ?? []
   const open = { ...(request as Record<string, unknown>) }
@@ -97,14 +103,16 @@ function hashRequest(setting: MethodSetting, request: unknown): Uint8Array {
   return createHmac('sha256', setting.requestHashKey).update(bytes).digest()
 }
 
-/** Ends a call with its failure: status, details, metric, and a log line where an operator cares. */
+/**
+ * Ends a call with its failure: status, details, metric, and a log line where an operator cares.
+ */
 export function refuse(setting: MethodSetting, grpc: GrpcContext, error: unknown): ServerError {
   if (error instanceof ServerError) return error
   const incidentId = `inc_${randomUUID()}`
   const reply = replyFor(error, incidentId)
   logFailure(setting, error, reply, incidentId)
   grpc.trailer.set(DETAILS_KEY, encodeDetails(reply))
-  return new ServerError(reply.code as number, reply.message)
+  return new ServerError(reply.code, reply.message)
 }
 
 function logFailure(

@@ -13,7 +13,10 @@ export const SERVICE_NAMES = [
 /** One of the six services. */
 export type ServiceName = (typeof SERVICE_NAMES)[number]
 
-/** What a seller's member may do: viewers read, managers trade, owners also handle money and members. */
+/**
+ * What a seller's member may do: viewers read, managers trade, owners also handle money and
+ * members.
+ */
 export type SellerRole = 'owner' | 'manager' | 'viewer'
 
 /** Who calls, as proven by the token; never taken from a request's content. */
@@ -24,7 +27,9 @@ export type Caller =
       readonly sessionId: SessionId
       /** Set for a logged-in buyer. */
       readonly accountId: AccountId | undefined
-      /** The guest this buyer is, or was before logging in: its cart and keys still count as theirs. */
+      /**
+       * The guest this buyer is, or was before logging in: its cart and keys still count as theirs.
+       */
       readonly guestId: GuestId | undefined
     }
   | {

@@ -29,7 +29,7 @@ export function callFailure(about: {
     NEVER_SENT_TEXTS.some((text) => about.message.includes(text))
   if (neverSent) return away(about)
   const failure = errorFromStatus(
-    { code: about.code as number, message: about.message, details: about.details },
+    { code: about.code, message: about.message, details: about.details },
     about.cause,
   )
   // A lost answer of a method that changes nothing leaves nothing to find out.
@@ -45,4 +45,3 @@ function away(about: { readonly to: string; readonly method: string; readonly ca
     { cause: about.cause, retryAfterMs: 500 },
   )
 }
-

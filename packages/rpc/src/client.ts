@@ -15,7 +15,12 @@ import type { ServiceName } from './caller.ts'
 import { callFailure, isTransient } from './client-failure.ts'
 import type { CallScope } from './context.ts'
 import { HOP_MARGIN_MS, remainingMs } from './deadline.ts'
-import type { RequestOf, ResponseOf, RpcMethodDefinition, RpcServiceDefinition } from './definition.ts'
+import type {
+  RequestOf,
+  ResponseOf,
+  RpcMethodDefinition,
+  RpcServiceDefinition,
+} from './definition.ts'
 import { createRetryBudget } from './retry-budget.ts'
 import { DETAILS_KEY } from './status-details.ts'
 
@@ -195,7 +200,7 @@ async function* streamCall(
   call: RawMethod,
   request: unknown,
   scope: CallScope,
-): AsyncGenerator<unknown> {
+): AsyncGenerator {
   let details: Uint8Array | undefined
   const { options } = shared
   try {

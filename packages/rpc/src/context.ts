@@ -15,7 +15,9 @@ export interface CallContext extends CallScope {
   /** Full method name, `/holdfast.inventory.v1.InventoryService/PlaceHold`. */
   readonly method: string
   readonly log: Logger
-  /** The key under which this request's answer is remembered; needs a `request_id` in the request. */
+  /**
+   * The key under which this request's answer is remembered; needs a `request_id` in the request.
+   */
   requestKey(requestId: string): RequestKeyOfCall
   /** Raw value of one metadata key, if sent. */
   metadata(name: string): string | undefined

@@ -13,8 +13,8 @@ export class UndecodableRequest {
 export const REQUEST_BYTES_MAX = 1_048_576
 
 /**
- * The definition with decoders that never throw (grpc-js would answer INTERNAL) and responses that are
- * taken as they are, since handlers give complete messages.
+ * The definition with decoders that never throw (grpc-js would answer INTERNAL) and responses that
+ * are taken as they are, since handlers give complete messages.
  */
 export function bindDefinition<S extends RpcServiceDefinition>(
   definition: S,
@@ -30,7 +30,7 @@ export function bindDefinition<S extends RpcServiceDefinition>(
       },
     ]),
   )
-  return { ...definition, methods } as S
+  return { ...definition, methods }
 }
 
 function withSafeDecode(type: MessageType<unknown>, bytesMax: number): MessageType<unknown> {

@@ -10,16 +10,16 @@ export interface MessageType<T> {
 /** One method of a ts-proto generic definition. */
 export interface RpcMethodDefinition {
   readonly name: string
-  // biome-ignore lint/suspicious/noExplicitAny: each method has its own message types
-  readonly requestType: MessageType<any>
+  readonly requestType: MessageType<unknown>
   readonly requestStream: boolean
-  // biome-ignore lint/suspicious/noExplicitAny: each method has its own message types
-  readonly responseType: MessageType<any>
+  readonly responseType: MessageType<unknown>
   readonly responseStream: boolean
   readonly options: object
 }
 
-/** A service as ts-proto's generic definitions describe it, such as `InventoryServiceDefinition`. */
+/**
+ * A service as ts-proto's generic definitions describe it, such as `InventoryServiceDefinition`.
+ */
 export interface RpcServiceDefinition {
   readonly name: string
   readonly fullName: string

@@ -40,7 +40,7 @@ async function* serveStream(
   handler: AnyHandler,
   request: unknown,
   grpc: GrpcContext,
-): AsyncGenerator<unknown> {
+): AsyncGenerator {
   const done = measure(setting)
   try {
     const { call, checked } = await admit(setting, request, grpc)
@@ -52,7 +52,7 @@ async function* serveStream(
   }
 }
 
-async function* checkEach(setting: MethodSetting, requests: unknown): AsyncGenerator<unknown> {
+async function* checkEach(setting: MethodSetting, requests: unknown): AsyncGenerator {
   for await (const request of requests as AsyncIterable<unknown>) {
     if (request instanceof UndecodableRequest) throw request.failure
     yield validate(setting.schema, request)

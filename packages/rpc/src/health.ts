@@ -8,7 +8,9 @@ export const HealthServiceDefinition = HealthDefinition
 /** Between looks at readiness for watchers, ms. */
 const WATCH_EVERY_MS = 500
 
-/** Health of the named services (and of "" for the process): SERVING while ready, else NOT_SERVING. */
+/**
+ * Health of the named services (and of "" for the process): SERVING while ready, else NOT_SERVING.
+ */
 export function createHealth(options: {
   readonly services: readonly string[]
   readonly isReady: () => boolean
@@ -21,7 +23,8 @@ export function createHealth(options: {
   const isKnown = (service: string): boolean => service === '' || options.services.includes(service)
   return {
     check: async (request: { readonly service: string }) => {
-      if (!isKnown(request.service)) throw new ServerError(Status.NOT_FOUND, 'No such service here.')
+      if (!isKnown(request.service))
+        throw new ServerError(Status.NOT_FOUND, 'No such service here.')
       return { status: status() }
     },
     list: async () => ({
@@ -29,7 +32,7 @@ export function createHealth(options: {
         ['', ...options.services].map((service) => [service, { status: status() }]),
       ),
     }),
-    watch: async function* (request: { readonly service: string }, call: CallContext) {
+    async *watch(request: { readonly service: string }, call: CallContext) {
       let told: HealthCheckResponse_ServingStatus | undefined
       while (!call.signal.aborted) {
         const present = isKnown(request.service)

@@ -25,7 +25,9 @@ export const ERROR_DOMAIN = 'holdfast'
 
 const TYPE_PREFIX = 'type.googleapis.com/'
 
-/** google.rpc.Status with exactly one ErrorInfo, field violations and a RetryInfo where they apply. */
+/**
+ * google.rpc.Status with exactly one ErrorInfo, field violations and a RetryInfo where they apply.
+ */
 export function encodeDetails(reply: StatusReply): Uint8Array {
   const info = ErrorInfo.encode({
     reason: reply.reason,
@@ -69,7 +71,10 @@ export function errorFromStatus(received: ReceivedStatus, cause: unknown): Holdf
   const read = readDetails(received.details)
   const { message } = received
   const details = read.metadata
-  const options = { cause, ...(read.retryAfterMs === undefined ? {} : { retryAfterMs: read.retryAfterMs }) }
+  const options = {
+    cause,
+    ...(read.retryAfterMs === undefined ? {} : { retryAfterMs: read.retryAfterMs }),
+  }
   switch (received.code) {
     case GrpcStatus.INVALID_ARGUMENT:
     case GrpcStatus.OUT_OF_RANGE:
@@ -93,6 +98,14 @@ export function errorFromStatus(received: ReceivedStatus, cause: unknown): Holdf
       return new Overloaded(read.reason ?? 'OVERLOADED', message, details, options)
     case GrpcStatus.UNAVAILABLE:
       return unavailable(read, message, options)
+    case GrpcStatus.OK:
+    case GrpcStatus.CANCELLED:
+    case GrpcStatus.UNKNOWN:
+    case GrpcStatus.DEADLINE_EXCEEDED:
+    case GrpcStatus.UNIMPLEMENTED:
+    case GrpcStatus.INTERNAL:
+    case GrpcStatus.DATA_LOSS:
+      break
     default:
       break
   }
@@ -108,7 +121,8 @@ function unavailable(
   options: { cause: unknown; retryAfterMs?: number },
 ): HoldfastError {
   // Only a peer that says so itself did nothing; the transport's UNAVAILABLE may follow the effect.
-  if (read.reason !== undefined) return new Unavailable(read.reason, message, read.metadata, options)
+  if (read.reason !== undefined)
+    return new Unavailable(read.reason, message, read.metadata, options)
   return new OutcomeUnknown(
     'A service could not be reached or its answer was lost.',
     {},

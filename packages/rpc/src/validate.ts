@@ -10,7 +10,8 @@ export function validate<T>(schema: z.ZodType<T>, request: unknown): T {
     description: issue.message,
   }))
   const first = violations[0]
-  const text = first === undefined ? 'The request is not valid.' : `${first.field} ${first.description}.`
+  const text =
+    first === undefined ? 'The request is not valid.' : `${first.field} ${first.description}.`
   throw new InvalidInput(text, violations)
 }
 
@@ -51,13 +52,16 @@ export function optionalIdField<K extends IdKind>(kind: K) {
 }
 
 // Characters that break Postgres text (NUL), logs (line ends) or a reader's eye (direction marks).
-const HOSTILE_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/u
+const HOSTILE_CHARACTERS =
+  /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/u
 
 /** Text for people: NFC-normalised, trimmed, without control or direction characters. */
 export function textField(range: { readonly min: number; readonly max: number }) {
   return z
     .string()
-    .refine((text) => text.length <= range.max * 4, { message: `must be at most ${range.max} long` })
+    .refine((text) => text.length <= range.max * 4, {
+      message: `must be at most ${range.max} long`,
+    })
     .transform((text) => text.normalize('NFC').trim())
     .refine((text) => !HOSTILE_CHARACTERS.test(text) && text.isWellFormed(), {
       message: 'must not hold control, direction or zero-width characters',
@@ -105,10 +109,13 @@ export function enumField<V extends number>(values: readonly V[]) {
   })
 }
 
-// Issuer ranges of the large card schemes (ISO/IEC 7812): Visa, Mastercard, Amex, Discover, JCB, Diners.
+// Issuer ranges of the large card schemes (ISO/IEC 7812): Visa, Mastercard, Amex, Discover, JCB,
+// Diners.
 const CARD_SHAPE = /(?<!\d)(?:4|5[1-5]|2[2-7]|3[4-9]|6[045])(?:[ -]?\d){11,17}(?!\d)/g
 
-/** True when free text holds what looks like a payment card number: issuer range, length and Luhn. */
+/**
+ * True when free text holds what looks like a payment card number: issuer range, length and Luhn.
+ */
 export function holdsCardNumber(text: string): boolean {
   const matches = text.match(CARD_SHAPE) ?? []
   return matches.some((match) => {

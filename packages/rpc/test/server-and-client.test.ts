@@ -31,12 +31,15 @@ beforeAll(async () => {
     return answer()
   }
   const names = Object.keys(CartServiceDefinition.methods)
-  const every = <T>(value: T) => Object.fromEntries(names.map((name) => [name, value])) as never
+  const every = (value: unknown) => Object.fromEntries(names.map((name) => [name, value])) as never
   server = await startRpcServer({
     host: '127.0.0.1',
     port: 0,
     definition: CartServiceDefinition,
-    schemas: { ...(every(anything) as object), addLine: z.looseObject({ requestId: requestIdField }) } as never,
+    schemas: {
+      ...(every(anything) as object),
+      addLine: z.looseObject({ requestId: requestIdField }),
+    } as never,
     access: every(open),
     handlers: every(refuse),
     authenticator: { authenticate: async () => ANONYMOUS },
@@ -83,7 +86,7 @@ test('a bug becomes a constant text with an incident id, never its own text', as
   const failure = await cart.addLine({ requestId: 'x' } as never, scope()).catch((e: unknown) => e)
   expect(failure).toBeInstanceOf(OutcomeUnknown)
   expect(JSON.stringify(failure)).not.toContain('hunter2')
-  expect(failure).toMatchObject({ details: { incident_id: expect.stringMatching(/^inc_/) } })
+  expect((failure as OutcomeUnknown).details['incident_id']).toMatch(/^inc_/)
 })
 
 test('a bad field is named as the caller wrote it', async () => {

@@ -16,7 +16,7 @@ export function createDisposer(): {
     defer: (close) => void closes.push(close),
     dispose: async () => {
       const failures: unknown[] = []
-      for (const close of closes.splice(0).reverse()) {
+      for (const close of closes.splice(0).toReversed()) {
         try {
           await close()
         } catch (error) {

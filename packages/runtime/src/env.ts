@@ -15,8 +15,9 @@ export class BadConfiguration extends Error {
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * Reads the variables `<prefix><NAME>` that the shape names, e.g. prefix `HOLDFAST_CART_`. A missing
- * or bad value and an unknown name under the prefix fail with BadConfiguration, all at once.
+ * Reads the variables `<prefix><NAME>` that the shape names, e.g. prefix `HOLDFAST_CART_`. A
+ * missing or bad value and an unknown name under the prefix fail with BadConfiguration, all at
+ * once.
  */
 export function readEnvironment<Shape extends z.ZodRawShape>(options: {
   readonly prefix: string

@@ -17,8 +17,8 @@ export interface ProcessPort {
 export const DRAIN_MS_MAX = 9_000
 
 /**
- * Runs a process from start to end: starts it, drains on SIGTERM or SIGINT, ends with code 0 after a
- * clean drain and 1 when the start fails, a bug escapes, or the drain takes over 9 s.
+ * Runs a process from start to end: starts it, drains on SIGTERM or SIGINT, ends with code 0 after
+ * a clean drain and 1 when the start fails, a bug escapes, or the drain takes over 9 s.
  */
 export async function runProcess(options: {
   readonly process: ProcessPort

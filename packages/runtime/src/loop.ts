@@ -13,9 +13,9 @@ const turnCounter = counter('holdfast_loop_turns_total', 'Turns of background lo
 const BACKOFF_MS_MAX = 5_000
 
 /**
- * Runs `turn` again and again, `everyMs` apart, until disposed. A failing turn is logged and counted
- * and the loop goes on, waiting longer after each failure in a row (at most 5 s). A turn may answer
- * `'again'` when there is more to do at once.
+ * Runs `turn` again and again, `everyMs` apart, until disposed. A failing turn is logged and
+ * counted and the loop goes on, waiting longer after each failure in a row (at most 5 s). A turn
+ * may answer `'again'` when there is more to do at once.
  */
 export function startLoop(options: {
   readonly name: string
@@ -40,7 +40,10 @@ export function startLoop(options: {
         waitMs = Math.min(options.everyMs * 2 ** Math.min(failures, 8), BACKOFF_MS_MAX)
         waitMs = Math.max(waitMs, options.everyMs)
         turnCounter.add(1, { loop: options.name, outcome: 'failed' })
-        options.log.warn('A loop failed and goes on', { job: options.name, failure: asError(error) })
+        options.log.warn('A loop failed and goes on', {
+          job: options.name,
+          failure: asError(error),
+        })
       }
       if (waitMs === 0) continue
       await options.clock.sleep(waitMs, AbortSignal.any([stop.signal, wakeUp.signal]))

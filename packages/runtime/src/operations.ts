@@ -11,7 +11,9 @@ export interface Operations extends AsyncDisposable {
   readonly readiness: Readiness
 }
 
-/** Starts metrics, readiness and their HTTP door. Fails with the listen error, such as EADDRINUSE. */
+/**
+ * Starts metrics, readiness and their HTTP door. Fails with the listen error, such as EADDRINUSE.
+ */
 export async function startOperations(options: {
   readonly service: string
   readonly address: { readonly host: string; readonly port: number }

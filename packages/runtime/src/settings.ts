@@ -1,5 +1,11 @@
 import { z } from 'zod'
-import { addressListSetting, addressSetting, jsonFileSetting, secretFileSetting, urlSetting } from './env.ts'
+import {
+  addressListSetting,
+  addressSetting,
+  jsonFileSetting,
+  secretFileSetting,
+  urlSetting,
+} from './env.ts'
 
 /** Settings of a process that uses its service's database. */
 export const databaseSettings = {
@@ -15,7 +21,10 @@ export const processSettings = {
   OPERATIONS_ADDRESS: addressSetting,
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   /** Tokens of another environment are refused. */
-  ENVIRONMENT: z.string().regex(/^[a-z0-9-]{1,32}$/).default('development'),
+  ENVIRONMENT: z
+    .string()
+    .regex(/^[a-z0-9-]{1,32}$/)
+    .default('development'),
 }
 
 /** A secret of at least 32 bytes in base64, in a file. */

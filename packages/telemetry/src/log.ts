@@ -40,8 +40,9 @@ export const SILENT_LOGGER: Logger = {
 }
 
 function wrap(base: ReturnType<typeof pino>, bound: Fields): Logger {
-  const write = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: Fields) =>
-    base[level](redactFields({ ...bound, ...fields }), message)
+  const write =
+    (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: Fields) =>
+      base[level](redactFields({ ...bound, ...fields }), message)
   return {
     debug: write('debug'),
     info: write('info'),

@@ -27,7 +27,9 @@ export interface MetricsEndpoint {
 const METER_NAME = 'holdfast'
 
 /** Duration buckets in ms, from a cached verdict to the longest granted deadline. */
-const DURATION_BUCKETS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000]
+const DURATION_BUCKETS_MS = [
+  1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000,
+]
 
 /** Starts collecting for this process; metrics made before this call are kept. Call once. */
 export function startMetrics(options: { readonly service: string }): MetricsEndpoint {

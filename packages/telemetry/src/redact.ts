@@ -9,17 +9,76 @@ export type Fields = Readonly<Record<string, FieldValue | Error | readonly strin
  * harmless fails safe where a list of secrets does not.
  */
 const ALLOWED_NAMES = new Set([
-  'address', 'attempt', 'attempts', 'cause', 'class', 'code', 'component', 'constraint', 'consumer',
-  'copy', 'currency', 'cursor', 'dependency', 'epoch', 'event', 'exitCode', 'file', 'found', 'generation',
-  'job', 'kind', 'lag', 'line', 'method', 'migration', 'mode', 'name', 'operation', 'outcome', 'path', 'peer',
-  'pid', 'port', 'principal', 'queue', 'reason', 'role', 'rows', 'script', 'sequence', 'server', 'service',
-  'setting', 'signal', 'size', 'sqlState', 'state', 'step', 'stream', 'subject', 'taskQueue', 'type',
-  'version', 'workflow',
+  'address',
+  'attempt',
+  'attempts',
+  'cause',
+  'class',
+  'code',
+  'component',
+  'constraint',
+  'consumer',
+  'copy',
+  'currency',
+  'cursor',
+  'dependency',
+  'epoch',
+  'event',
+  'exitCode',
+  'file',
+  'found',
+  'generation',
+  'job',
+  'kind',
+  'lag',
+  'line',
+  'method',
+  'migration',
+  'mode',
+  'name',
+  'operation',
+  'outcome',
+  'path',
+  'peer',
+  'pid',
+  'port',
+  'principal',
+  'queue',
+  'reason',
+  'role',
+  'rows',
+  'script',
+  'sequence',
+  'server',
+  'service',
+  'setting',
+  'signal',
+  'size',
+  'sqlState',
+  'state',
+  'step',
+  'stream',
+  'subject',
+  'taskQueue',
+  'type',
+  'version',
+  'workflow',
 ])
 
 /** A name with one of these endings says an id, a unit or a count, never a secret. */
 const ALLOWED_ENDINGS = [
-  'Id', 'Ids', 'Ms', 'Count', 'Bytes', 'Version', 'Sequence', 'State', 'Minor', 'Name', 'At', 'Number',
+  'Id',
+  'Ids',
+  'Ms',
+  'Count',
+  'Bytes',
+  'Version',
+  'Sequence',
+  'State',
+  'Minor',
+  'Name',
+  'At',
+  'Number',
 ]
 
 /** Longest text of one field; longer is cut, so that no input can flood the log. */
@@ -30,7 +89,9 @@ export function isAllowedName(name: string): boolean {
   return ALLOWED_NAMES.has(name) || ALLOWED_ENDINGS.some((ending) => name.endsWith(ending))
 }
 
-/** The fields that may be written, texts cut to 500 characters; errors become `error` with causes. */
+/**
+ * The fields that may be written, texts cut to 500 characters; errors become `error` with causes.
+ */
 export function redactFields(fields: Fields): Record<string, unknown> {
   const written: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(fields)) {

@@ -10,6 +10,7 @@ import { NodeSDK } from '@opentelemetry/sdk-node'
  */
 export function startTracing(): void {
   // ioredis is ESM-loaded and can only be patched through the loader hook.
+  // oxlint-disable-next-line typescript/no-deprecated -- the instrumentation ships only this hook.
   register('@opentelemetry/instrumentation/hook.mjs', import.meta.url)
   const sdk = new NodeSDK({
     metricReaders: [],

@@ -11,8 +11,8 @@ interface Running {
 let running: Running | undefined
 
 /**
- * Starts Postgres, Redis, NATS and Temporal once for a suite, on free ports and with data in memory,
- * and provides their addresses. A server that cannot be had fails the suite.
+ * Starts Postgres, Redis, NATS and Temporal once for a suite, on free ports and with data in
+ * memory, and provides their addresses. A server that cannot be had fails the suite.
  */
 export async function setup(project: TestProject): Promise<void> {
   const folder = makeTemporaryFolder()

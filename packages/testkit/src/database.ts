@@ -113,7 +113,8 @@ async function prepareTemplate(options: {
       folders: migrationFolders,
       log: SILENT_LOGGER,
     })
-    // Renamed last, so that a template that exists is a finished one; a connection would block copies.
+    // Renamed last, so that a template that exists is a finished one; a connection would block
+    // copies.
     await admin.query(`ALTER DATABASE ${building} RENAME TO ${template}`)
     await admin.query(`ALTER DATABASE ${template} WITH ALLOW_CONNECTIONS false`)
     return template

@@ -4,7 +4,10 @@ import { systemClock } from '@holdfast/runtime'
 /** Short enough that a test does not wait for the wait itself. */
 const POLL_EVERY_MS = 20
 
-/** The last try of `eventually` was not there yet; the text says what it saw, the cause is its error. */
+/**
+ * The last try of `eventually` was not there yet; the text says what it saw, the cause is its
+ * error.
+ */
 export class NotYet extends Error {
   constructor(options: {
     readonly withinMs: number
@@ -21,8 +24,9 @@ export class NotYet extends Error {
 }
 
 /**
- * Calls `check` until it neither throws nor answers false, and answers what it answered; the one way
- * a test waits. Fails with NotYet, which tells the last status, when `withinMs` (ms) have passed.
+ * Calls `check` until it neither throws nor answers false, and answers what it answered; the one
+ * way a test waits. Fails with NotYet, which tells the last status, when `withinMs` (ms) have
+ * passed.
  */
 export async function eventually<T>(
   check: () => T | Promise<T>,

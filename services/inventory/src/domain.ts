@@ -98,7 +98,7 @@ export function sumLines(lines: readonly AskedLine[]): readonly AskedLine[] {
   }
   return [...quantities]
     .map(([itemId, quantity]) => ({ itemId, quantity }))
-    .sort((a, b) => (a.itemId < b.itemId ? -1 : 1))
+    .toSorted((a, b) => (a.itemId < b.itemId ? -1 : 1))
 }
 
 /** What the lines of a hold do to the levels when its state moves. */
@@ -114,4 +114,3 @@ export function changesFor(
     holdId: hold.holdId,
   }))
 }
-

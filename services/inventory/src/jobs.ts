@@ -4,11 +4,12 @@ import type { PrimaryDb } from '@holdfast/pg'
 import { type Loop, startLoop } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
 import { expiredHolds } from './telemetry.ts'
+import type * as Store from './store.ts'
 
 /** What the loops work with, given by the composition root. */
 export interface JobParts {
   readonly db: PrimaryDb
-  readonly store: typeof import('./store.ts')
+  readonly store: typeof Store
   readonly bus: Bus
   readonly clock: Clock
   readonly log: Logger

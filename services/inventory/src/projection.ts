@@ -7,6 +7,7 @@ import type { Logger } from '@holdfast/telemetry'
 import { decodeStockMessage } from './events.ts'
 import { createWatcher, type StockWatcher } from './projection-watcher.ts'
 import { stockItemMessage } from './service-wire.ts'
+import type * as Store from './store.ts'
 
 /** What to watch, as the checked request says it. */
 export interface WatchRequest {
@@ -39,7 +40,7 @@ interface SharedFeed {
 /** Follows the feed once per watched seller, however many watch it. */
 export function createStockProjection(options: {
   readonly db: PrimaryDb
-  readonly store: Pick<typeof import('./store.ts'), 'readSellerLevels'>
+  readonly store: Pick<typeof Store, 'readSellerLevels'>
   readonly bus: Bus
   readonly clock: Clock
   readonly log: Logger
@@ -93,7 +94,7 @@ function openFeed(
 async function* watchSeller(
   options: {
     readonly db: PrimaryDb
-    readonly store: Pick<typeof import('./store.ts'), 'readSellerLevels'>
+    readonly store: Pick<typeof Store, 'readSellerLevels'>
     readonly clock: Clock
   },
   request: WatchRequest,
@@ -124,7 +125,13 @@ async function* watchSeller(
 }
 
 async function* snapshot(
-  { db, store }: { readonly db: PrimaryDb; readonly store: Pick<typeof import('./store.ts'), 'readSellerLevels'> },
+  {
+    db,
+    store,
+  }: {
+    readonly db: PrimaryDb
+    readonly store: Pick<typeof Store, 'readSellerLevels'>
+  },
   request: WatchRequest,
   watcher: StockWatcher,
   sinceMs: number | undefined,
@@ -145,11 +152,13 @@ async function* snapshot(
     begun = true
     const updates = page.items
       .filter((item) => sinceMs === undefined || item.updatedAt.getTime() >= sinceMs)
-      .map((item): StockUpdate => ({
-        item: stockItemMessage(item),
-        removed: false,
-        commitTime: item.updatedAt,
-      }))
+      .map(
+        (item): StockUpdate => ({
+          item: stockItemMessage(item),
+          removed: false,
+          commitTime: item.updatedAt,
+        }),
+      )
       .filter((update) => watcher.accept(update))
     if (updates.length > 0) yield { event: { $case: 'updates', value: { updates, cursor: '' } } }
     after = page.items.at(-1)?.itemId

@@ -48,11 +48,7 @@ const adjustStock = z
     delta: integerField({ min: -DELTA_MAX, max: DELTA_MAX }).refine((delta) => delta !== 0, {
       message: 'must not be 0',
     }),
-    reason: enumField([
-      AdjustReason.RECEIVED,
-      AdjustReason.WRITTEN_OFF,
-      AdjustReason.CORRECTED,
-    ]),
+    reason: enumField([AdjustReason.RECEIVED, AdjustReason.WRITTEN_OFF, AdjustReason.CORRECTED]),
     expectedVersion: expectedVersionField.optional(),
   })
   .refine(

@@ -45,8 +45,8 @@ export interface InventoryServer extends AsyncDisposable {
 }
 
 /**
- * Builds the serving process and starts listening. Fails when the database's schema does not fit, or
- * with the listen error; a database that is away only keeps it from being ready.
+ * Builds the serving process and starts listening. Fails when the database's schema does not fit,
+ * or with the listen error; a database that is away only keeps it from being ready.
  */
 export async function createInventory(
   config: InventoryConfig,
@@ -80,7 +80,12 @@ export async function createInventory(
         definition: InventoryServiceDefinition,
         schemas,
         access,
-        handlers: createHandlers({ db, store, projection, newStockItemId: () => newId('stockItem') }),
+        handlers: createHandlers({
+          db,
+          store,
+          projection,
+          newStockItemId: () => newId('stockItem'),
+        }),
         authenticator,
         secret: config.PAGE_TOKEN_KEY_FILE,
         isReady: () => operations.readiness.report().ready,

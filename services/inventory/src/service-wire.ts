@@ -1,4 +1,10 @@
-import { type HoldId, type OrderId, type SellerId, type StockItemId, present } from '@holdfast/kernel'
+import {
+  type HoldId,
+  type OrderId,
+  type SellerId,
+  type StockItemId,
+  present,
+} from '@holdfast/kernel'
 import type { AnswerCodec } from '@holdfast/pg'
 import {
   AdjustReason,

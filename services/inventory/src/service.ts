@@ -1,17 +1,23 @@
-import { type Id, type OrderId, present } from '@holdfast/kernel'
+import { type Id, type OrderId, present, type HoldId, NotFound } from '@holdfast/kernel'
 import type { PrimaryDb } from '@holdfast/pg'
 import type { InventoryServiceDefinition } from '@holdfast/proto/inventory'
 import { type CallContext, type RpcHandlers, principalsOf, requireSeller } from '@holdfast/rpc'
-import { type HoldId, NotFound } from '@holdfast/kernel'
 import { sumLines } from './domain.ts'
 import type { StockProjection } from './projection.ts'
 import type { schemas } from './schema.ts'
-import { MOVEMENT_OF_REASON, holdCodec, holdMessage, stockItemCodec, stockItemMessage } from './service-wire.ts'
+import {
+  MOVEMENT_OF_REASON,
+  holdCodec,
+  holdMessage,
+  stockItemCodec,
+  stockItemMessage,
+} from './service-wire.ts'
+import type * as Store from './store.ts'
 
 /** What the handlers work with, given by the composition root. */
 export interface InventoryParts {
   readonly db: PrimaryDb
-  readonly store: typeof import('./store.ts')
+  readonly store: typeof Store
   readonly projection: StockProjection
   readonly newStockItemId: () => Id<'stockItem'>
 }
@@ -89,7 +95,9 @@ function readHandlers({ db, store, projection }: InventoryParts) {
       const missing = request.itemIds.filter((itemId) => !byId.has(itemId))
       // I17: a batch with one missing or foreign item is refused whole, and both look alike.
       const { caller } = call
-      const isOwn = found.every((item) => caller.kind !== 'seller' || item.sellerId === caller.sellerId)
+      const isOwn = found.every(
+        (item) => caller.kind !== 'seller' || item.sellerId === caller.sellerId,
+      )
       if (caller.kind === 'seller' && (!isOwn || missing.length > 0)) {
         throw new NotFound('ITEM_NOT_FOUND', 'Some of these stock items do not exist.')
       }

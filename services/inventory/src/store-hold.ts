@@ -20,7 +20,14 @@ import {
   requestKeyHash,
   sql,
 } from '@holdfast/pg'
-import { type AskedLine, HOLD_GRAPH, HOLD_LIFE, type Hold, type HoldState, changesFor } from './domain.ts'
+import {
+  type AskedLine,
+  HOLD_GRAPH,
+  HOLD_LIFE,
+  type Hold,
+  type HoldState,
+  changesFor,
+} from './domain.ts'
 import { admit } from './domain-admission.ts'
 import { changeLevels, lockLevels } from './store-level.ts'
 
@@ -124,14 +131,18 @@ export async function readHold(db: PrimaryDb, holdId: HoldId): Promise<Hold> {
 }
 
 /**
- * Sets units aside: all lines or none. A repeat of the same request answers the hold as it is now; a
- * refusal is not remembered, so a repeat may succeed. Fails with NotFound ITEM_NOT_FOUND, IllegalState
- * OUT_OF_STOCK with the short items, IllegalState HOLD_STATE when the hold was given up before.
+ * Sets units aside: all lines or none. A repeat of the same request answers the hold as it is now;
+ * a refusal is not remembered, so a repeat may succeed. Fails with NotFound ITEM_NOT_FOUND,
+ * IllegalState OUT_OF_STOCK with the short items, IllegalState HOLD_STATE when the hold was given
+ * up before.
  */
 export async function placeHold(db: PrimaryDb, ask: PlaceHold): Promise<Hold> {
   const requestKey = requestKeyHash(ask.key.principals[0], ask.key.method, ask.key.requestId)
   return db.transaction(async (tx) => {
-    const levels = await lockLevels(tx, ask.lines.map((line) => line.itemId))
+    const levels = await lockLevels(
+      tx,
+      ask.lines.map((line) => line.itemId),
+    )
     const found = (await tx.query(lockHoldOrKeyRows, [uuidOf(ask.holdId), requestKey])).rows
     if (found.length > 0) return repeatOf(found, ask, requestKey)
     const admission = admit(ask.lines, levels)
@@ -194,7 +205,10 @@ export async function pinHold(db: PrimaryDb, verb: HoldVerb): Promise<Hold> {
   })
 }
 
-/** PINNED → CONFIRMED: the units leave the stock; a CONFIRMED one is answered as it is. Once per key. */
+/**
+ * PINNED → CONFIRMED: the units leave the stock; a CONFIRMED one is answered as it is. Once per
+ * key.
+ */
 export async function confirmHold(db: PrimaryDb, verb: HoldVerb): Promise<Hold> {
   return withLevels(db, verb, async (tx, row) => {
     if (row.state === 'CONFIRMED') return toHold(row)
@@ -205,8 +219,8 @@ export async function confirmHold(db: PrimaryDb, verb: HoldVerb): Promise<Hold> 
 }
 
 /**
- * HELD or PINNED → RELEASED: the units are free again; an ended hold is answered as it is. A hold that
- * never was leaves a RELEASED row, so that a PlaceHold that arrives late has no effect.
+ * HELD or PINNED → RELEASED: the units are free again; an ended hold is answered as it is. A hold
+ * that never was leaves a RELEASED row, so that a PlaceHold that arrives late has no effect.
  */
 export async function releaseHold(db: PrimaryDb, verb: HoldVerb): Promise<Hold> {
   const release = async (tx: Tx, row: HoldRow): Promise<Hold> => {
@@ -227,9 +241,12 @@ export async function releaseHold(db: PrimaryDb, verb: HoldVerb): Promise<Hold> 
 export async function expireHolds(db: PrimaryDb, holdsMax: number, actor: string): Promise<number> {
   const due = (await db.read(findDueRows, [holdsMax])).rows
   if (due.length === 0) return 0
-  const itemIds = [...new Set(due.flatMap((row) => row.item_ids))].sort()
+  const itemIds = [...new Set(due.flatMap((row) => row.item_ids))].toSorted()
   return db.transaction(async (tx) => {
-    await lockLevels(tx, itemIds.map((uuid) => idFromUuid('stockItem', uuid)))
+    await lockLevels(
+      tx,
+      itemIds.map((uuid) => idFromUuid('stockItem', uuid)),
+    )
     const { rows } = await tx.query(lockDueRows, [due.map((row) => row.hold_id)])
     for (const row of rows) {
       const verb = { actor, reason: 'its time was over' }
@@ -241,8 +258,8 @@ export async function expireHolds(db: PrimaryDb, holdsMax: number, actor: string
 }
 
 /**
- * Locks the levels a hold's lines name, then the hold itself (the one lock order of this service), and
- * does the work once per key.
+ * Locks the levels a hold's lines name, then the hold itself (the one lock order of this service),
+ * and does the work once per key.
  */
 export async function withLevels(
   db: PrimaryDb,
@@ -254,7 +271,10 @@ export async function withLevels(
     // Lines never change, so they can be read before the locks.
     const seen = (await tx.query(readHoldRow, [uuidOf(verb.holdId)])).rows[0]
     const itemIds = seen?.item_ids ?? []
-    await lockLevels(tx, itemIds.map((uuid) => idFromUuid('stockItem', uuid)))
+    await lockLevels(
+      tx,
+      itemIds.map((uuid) => idFromUuid('stockItem', uuid)),
+    )
     const row = (await tx.query(lockHoldRow, [uuidOf(verb.holdId)])).rows[0]
     if (row !== undefined && seen === undefined) throw placedMeanwhile()
     const isOther = row !== undefined && row.order_id !== uuidOf(verb.orderId)

@@ -43,12 +43,13 @@ const readAllRows = sql<LevelRow>(
    WHERE i.item_id > $1 ORDER BY i.item_id LIMIT $2`,
 )
 
-// I4: the difference is applied by the database under the row's lock and its CHECK, and the movement
-// that explains it is written by the same statement.
+// I4: the difference is applied by the database under the row's lock and its CHECK, and the
+// movement that explains it is written by the same statement.
 const changeLevelRows = sql<LevelRow>(
   'inventory.level.change',
   `WITH change AS (
-     SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::uuid[])
+     SELECT item_id, on_hand_delta, reserved_delta, kind, hold_id
+     FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::uuid[])
        AS c (item_id, on_hand_delta, reserved_delta, kind, hold_id)
    ), changed AS (
      UPDATE stock_level l SET on_hand = l.on_hand + c.on_hand_delta,
@@ -67,7 +68,9 @@ const changeLevelRows = sql<LevelRow>(
 /** The lowest uuid, to begin paging by id. */
 const FIRST_UUID = '00000000-0000-0000-0000-000000000000'
 
-/** Locks the levels of the items in id order and reads them. Items that do not exist are left out. */
+/**
+ * Locks the levels of the items in id order and reads them. Items that do not exist are left out.
+ */
 export async function lockLevels(
   tx: Tx,
   itemIds: readonly StockItemId[],
@@ -136,7 +139,9 @@ export async function readSellerLevels(
   return { items: rows.map(toItem), asOf: rows[0]?.as_of }
 }
 
-/** A page of all items after `after` in id order, read in a transaction that announces them again. */
+/**
+ * A page of all items after `after` in id order, read in a transaction that announces them again.
+ */
 export async function readItemPage(
   tx: Tx,
   page: { readonly after: StockItemId | undefined; readonly rowsMax: number },

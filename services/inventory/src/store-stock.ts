@@ -99,8 +99,8 @@ export interface StockChange {
 
 /**
  * Changes the units on hand of one item under its lock. Once per key. Fails with NotFound for a
- * missing or another seller's item, Conflict VERSION_MISMATCH, IllegalState STOCK_RESERVED when fewer
- * units would be on hand than are held.
+ * missing or another seller's item, Conflict VERSION_MISMATCH, IllegalState STOCK_RESERVED when
+ * fewer units would be on hand than are held.
  */
 export async function changeStock(
   db: PrimaryDb,

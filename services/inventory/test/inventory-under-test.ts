@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { type Id, type OrderId, type SellerId, type StockItemId, present } from '@holdfast/kernel'
+import { type SellerId, type StockItemId, present } from '@holdfast/kernel'
 import { InventoryServiceDefinition } from '@holdfast/proto/inventory'
 import { type Caller, type RpcClient, createRpcClient, scopeFor } from '@holdfast/rpc'
 import { newId, systemClock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
-import { type TestDatabase, backing, createTestCallers, createTestDatabase } from '@holdfast/testkit'
+import {
+  type TestDatabase,
+  backing,
+  createTestCallers,
+  createTestDatabase,
+} from '@holdfast/testkit'
 import {
   INVENTORY_MIGRATIONS,
   type InventoryServer,
@@ -113,8 +118,8 @@ export async function startInventory(copies = 2): Promise<InventoryUnderTest> {
 export function holdRequest(itemId: StockItemId, quantity = 1) {
   return {
     requestId: requestId(),
-    holdId: newId('hold') as Id<'hold'>,
-    orderId: newId('order') as OrderId,
+    holdId: newId('hold'),
+    orderId: newId('order'),
     lines: [{ itemId, quantity }],
   }
 }

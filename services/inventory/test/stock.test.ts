@@ -131,6 +131,6 @@ test('I24: the serving role can neither change nor delete what has happened', as
   ]
   for (const [index, text] of attempts.entries()) {
     const refusal = await refusalOf(db.write(sql(`test.attempt.${index}`, text)))
-    expect(String(refusal), text).toMatch(/permission denied|must be owner/)
+    expect(`${text}: ${String(refusal)}`).toMatch(/permission denied|must be owner/)
   }
 })

@@ -9,8 +9,8 @@ CREATE TABLE stock_item (
   CONSTRAINT stock_item_seller_sku_location UNIQUE (seller_id, sku, location)
 );
 
--- The units themselves. No secondary index and a low fill factor, so that updates stay in their page;
--- no foreign key points here, because it would take share locks on the hottest rows.
+-- The units themselves. No secondary index and a low fill factor, so that updates stay in their
+-- page; no foreign key points here, because it would take share locks on the hottest rows.
 CREATE TABLE stock_level (
   item_id uuid PRIMARY KEY,
   on_hand integer NOT NULL,
@@ -21,7 +21,8 @@ CREATE TABLE stock_level (
   CONSTRAINT stock_level_on_hand_max CHECK (on_hand <= 1000000000)
 ) WITH (fillfactor = 50);
 
--- Units set aside for an order. A hold's own row is its request key: caller-made id and request hash.
+-- Units set aside for an order. A hold's own row is its request key: caller-made id and request
+-- hash.
 CREATE TABLE hold (
   hold_id uuid PRIMARY KEY,
   order_id uuid NOT NULL,
