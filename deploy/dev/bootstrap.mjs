@@ -25,10 +25,12 @@ const PROGRESS_EVERY_MS = 5_000
 const PARENT_EVERY_MS = 500
 const OUTPUT_CHARACTERS_MAX = 20_000
 
-main().catch((failure) => {
+try {
+  await main()
+} catch (failure) {
   process.stderr.write(`${failure.message}\n`)
   process.exit(1)
-})
+}
 
 async function main() {
   const [command, ...rest] = process.argv.slice(2)
