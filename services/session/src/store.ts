@@ -1,0 +1,6 @@
+export * from './store-account.ts'
+export * from './store-attempt.ts'
+export * from './store-jobs.ts'
+export * from './store-log-in.ts'
+export * from './store-revocation.ts'
+export * from './store-session.ts'
