@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { guardProcess, releaseProcess } from './reaper.ts'
 import { SetupError } from './setup-error.ts'
 import type { User } from './user.ts'
 
@@ -39,6 +40,7 @@ export function run(options: RunOptions): Promise<RunResult> {
       ...(options.argv0 === undefined ? {} : { argv0: options.argv0 }),
       ...(options.user === undefined ? {} : { uid: options.user.uid, gid: options.user.gid }),
     })
+    if (child.pid !== undefined) guardProcess(child.pid, 'SIGTERM')
     const keep = (chunk: Buffer) => {
       output = (output + chunk.toString('utf8')).slice(-OUTPUT_CHARACTERS_MAX)
     }
@@ -47,7 +49,10 @@ export function run(options: RunOptions): Promise<RunResult> {
     child.once('error', (error) => {
       resolve({ exitCode: NOT_ENDED_BY_ITSELF, output: `${output}${error.message}` })
     })
-    child.once('close', (code) => resolve({ exitCode: code ?? NOT_ENDED_BY_ITSELF, output }))
+    child.once('close', (code) => {
+      if (child.pid !== undefined) releaseProcess(child.pid)
+      resolve({ exitCode: code ?? NOT_ENDED_BY_ITSELF, output })
+    })
   })
 }
 

@@ -1,12 +1,20 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+} from 'node:fs'
 import path from 'node:path'
 import { SECOND_MS } from '@holdfast/kernel'
 import { systemClock } from '@holdfast/runtime'
+import { explainLog } from './explain.ts'
 import { elapsed, type Report } from './progress.ts'
 import { guardProcess, releaseProcess } from './reaper.ts'
 import { type ProcessRecord, signalGroup, signalProcess } from './record.ts'
-import { lastLine } from './run.ts'
 import { describeFailure, SetupError } from './setup-error.ts'
 import type { User } from './user.ts'
 
@@ -95,6 +103,8 @@ interface Incarnation {
   readonly exited: Promise<Exit>
   /** Aborts when the child has exited. */
   readonly gone: AbortSignal
+  /** Where its part of the log begins. */
+  readonly logFromByte: number
 }
 
 class Supervisor implements SupervisedProcess {
@@ -199,6 +209,7 @@ class Supervisor implements SupervisedProcess {
     const { command, args, env, cwd, argv0, user, logFile, stopSignal = 'SIGTERM' } = this.#options
     await this.#options.beforeStart?.()
     const log = openLog(logFile)
+    const logFromByte = fstatSync(log).size
     const gone = new AbortController()
     try {
       const child = spawn(command, args, {
@@ -213,7 +224,7 @@ class Supervisor implements SupervisedProcess {
         child.once('error', (failure) => resolve({ code: null, signal: null, failure }))
         child.once('exit', (code, signal) => resolve({ code, signal }))
       }).finally(() => this.#forget({ child, gone }))
-      this.#current = { child, exited, gone: gone.signal }
+      this.#current = { child, exited, gone: gone.signal, logFromByte }
       if (child.pid !== undefined) {
         guardProcess(child.pid, stopSignal)
         this.#options.record?.add({ name: this.name, pid: child.pid, stopSignal })
@@ -249,7 +260,8 @@ class Supervisor implements SupervisedProcess {
     const how = incarnation.gone.aborted
       ? `ended before it served (${describeExit(await incarnation.exited)})`
       : `did not serve within ${elapsed(readiness.timeoutMs)}`
-    return `${this.name} ${how}: ${lastLogLine(logFile)} Its log is ${logFile}.`
+    const why = explainDeath(logFile, incarnation.logFromByte)
+    return `${this.name} ${how}: ${why} Its log is ${logFile}.`
   }
 }
 
@@ -275,10 +287,10 @@ function openLog(logFile: string): number {
   return openSync(logFile, 'a', 0o640)
 }
 
-function lastLogLine(logFile: string): string {
+/** What the child wrote itself: an earlier one's words would explain the wrong death. */
+function explainDeath(logFile: string, fromByte: number): string {
   try {
-    const line = lastLine(readFileSync(logFile, 'utf8'))
-    return line.endsWith('.') ? line : `${line}.`
+    return explainLog(readFileSync(logFile).subarray(fromByte).toString('utf8'))
   } catch {
     return ''
   }

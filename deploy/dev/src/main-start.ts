@@ -1,0 +1,85 @@
+import path from 'node:path'
+import { describeFailure, elapsed, SetupError } from '@holdfast/backing'
+import { HOUR_MS } from '@holdfast/kernel'
+import { systemClock } from '@holdfast/runtime'
+import { type Marketplace, startMarketplace } from './marketplace.ts'
+import { parseStartOptions, type StartOptions } from './options.ts'
+import { summarize } from './summary.ts'
+
+const ROOT = path.resolve(import.meta.dirname, '../../..')
+const startedMs = systemClock.monotonicMs()
+
+process.exit(await main())
+
+/** The exit code: 0 after a good end, 1 when something stands in the way, 130 when interrupted. */
+async function main(): Promise<number> {
+  const interrupted = watchForEnd()
+  try {
+    const options = parseStartOptions(process.argv.slice(2), ROOT)
+    if ('help' in options) {
+      process.stdout.write(options.help)
+      return 0
+    }
+    return await serve(options, interrupted)
+  } catch (failure) {
+    if (interrupted.aborted) return 130
+    // A bug, unlike an obstacle, is told with where it is.
+    const told =
+      failure instanceof SetupError || !(failure instanceof Error) || 'code' in failure
+        ? describeFailure(failure)
+        : (failure.stack ?? failure.message)
+    process.stderr.write(`${told}\n`)
+    return 1
+  }
+}
+
+async function serve(options: StartOptions, interrupted: AbortSignal): Promise<number> {
+  say(`Holdfast starts in ${options.dataFolder}`)
+  const marketplace = await startMarketplace({
+    options,
+    root: ROOT,
+    environment: process.env,
+    report: say,
+    signal: interrupted,
+  })
+  try {
+    process.stdout.write(`${summarize(marketplace.endpoints(), options.dataFolder)}\n`)
+    const complete = tellMissing(marketplace)
+    if (options.exit) return complete ? 0 : 1
+    say('Everything serves; Ctrl-C ends it')
+    await untilAborted(interrupted)
+    return 0
+  } finally {
+    say('Ending everything')
+    await marketplace[Symbol.asyncDispose]()
+    say('Ended')
+  }
+}
+
+/** True when nothing is missing. */
+function tellMissing({ missing }: Marketplace): boolean {
+  if (missing.length === 0) return true
+  process.stderr.write(`This marketplace is not complete; missing: ${missing.join(', ')}\n`)
+  return false
+}
+
+/** Aborts on the first of Ctrl-C, SIGTERM, SIGHUP and the end of the process that started this. */
+function watchForEnd(): AbortSignal {
+  const controller = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => controller.abort())
+  }
+  process.on('disconnect', () => controller.abort())
+  process.channel?.unref()
+  return controller.signal
+}
+
+/** The sleep keeps the event loop alive: the children are watched, not waited for. */
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) await systemClock.sleep(HOUR_MS, signal)
+}
+
+function say(line: string): void {
+  const passed = elapsed(systemClock.monotonicMs() - startedMs).padStart(8)
+  process.stdout.write(`[${passed}] ${line}\n`)
+}
