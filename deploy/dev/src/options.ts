@@ -50,7 +50,8 @@ export function parseStartOptions(
     if (!(failure instanceof CommanderError)) throw failure
     if (failure.code === 'commander.helpDisplayed') return { help: printed.join('') }
     const what = failure.message.replace(/^error: /, '')
-    throw new SetupError(`${what}. See npm start -- --help.`, { cause: failure })
+    const told = `${what.charAt(0).toUpperCase()}${what.slice(1)}`
+    throw new SetupError(`${told}. See npm start -- --help.`, { cause: failure })
   }
   const raw = command.opts<RawOptions>()
   return {

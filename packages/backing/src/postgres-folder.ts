@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { MINUTE_MS } from '@holdfast/kernel'
@@ -58,10 +58,19 @@ async function reachableFolder({ user, dataFolder, report }: Preparing): Promise
   if (user === undefined) return folder
   await chmod(folder, 0o755)
   if (await canReach(user, folder)) return folder
-  const key = createHash('sha256').update(path.resolve(dataFolder)).digest('hex').slice(0, 16)
-  const outside = path.join(OPEN_FOLDER, `data-${key}`)
+  const outside = await outsideFolder(folder)
   report(`Postgres keeps its data in ${outside}: user ${user.name} may not enter ${dataFolder}`)
   await mkdir(outside, { recursive: true, mode: 0o755 })
+  return outside
+}
+
+/** Written down in the data folder, so that who removes that one starts anew. */
+async function outsideFolder(folder: string): Promise<string> {
+  const file = path.join(folder, 'outside')
+  const known = await readFile(file, 'utf8').catch(() => '')
+  if (known.trim() !== '') return known.trim()
+  const outside = path.join(OPEN_FOLDER, `data-${randomBytes(8).toString('hex')}`)
+  await writeFile(file, `${outside}\n`)
   return outside
 }
 
