@@ -11,7 +11,8 @@ import {
   publishChain,
   type PublishResult,
 } from './publish.ts'
-import { ensureStream, setStreamEpoch, type StreamResult } from './stream.ts'
+import { type LastMessages, readLast } from './read-last.ts'
+import { ensureStream, startStreamEpoch, type StreamResult } from './stream.ts'
 import type { StreamSpec } from './subjects.ts'
 import type { Supervised } from './supervise.ts'
 
@@ -30,8 +31,8 @@ export interface Bus extends AsyncDisposable {
   onPoke(subject: string, listener: (subject: string) => void): Disposable
   /** Creates the stream unless it stands and reads its state. Idempotent. */
   ensureStream(spec: StreamSpec): Promise<StreamResult>
-  /** Names a new life of a stream. Idempotent. */
-  setStreamEpoch(options: {
+  /** Begins a new life of a stream: named in its metadata, and empty. Idempotent. */
+  startStreamEpoch(options: {
     readonly stream: string
     readonly epoch: string
   }): Promise<StreamResult>
@@ -39,6 +40,11 @@ export interface Bus extends AsyncDisposable {
   publish(message: OutMessage, expectedLastSequence?: number): Promise<PublishResult>
   /** Stores messages in order, chained behind `afterSequence` when given. */
   publishChain(messages: readonly OutMessage[], afterSequence?: number): Promise<ChainResult>
+  /** The last message of each of these subjects; subjects without one are left out. */
+  readLast(options: {
+    readonly stream: string
+    readonly subjects: readonly string[]
+  }): Promise<LastMessages>
   /** Follows a stream in order, telling of gaps; each follower sees every message. */
   follow(options: FollowOptions): Supervised
   /** Works off a stream with acknowledgements, shared by all processes of one consumer name. */
@@ -69,11 +75,12 @@ export function connectBus(options: BusOptions): Bus {
     poke: (subject) => gate.poke(subject),
     onPoke: (subject, listener) => listenForHints({ connection, log, subject, listener }),
     ensureStream: (spec) => withLink((link) => ensureStream(link, spec), unavailable),
-    setStreamEpoch: (epoch) => withLink((link) => setStreamEpoch(link, epoch), unavailable),
+    startStreamEpoch: (epoch) => withLink((link) => startStreamEpoch(link, epoch), unavailable),
     publish: (message, expected) =>
       withLink((link) => publish(link, message, expected), unavailable),
     publishChain: (messages, after) =>
       withLink((link) => publishChain(link, messages, after), unavailableChain),
+    readLast: (wanted) => withLink((link) => readLast(link, wanted), unavailable),
     follow: (wanted) => follow({ connection, clock, log, follow: wanted }),
     consume: (wanted) => consume({ connection, clock, log, consume: wanted }),
     [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),

@@ -10,6 +10,7 @@ export {
   PUBLISH_WINDOW_MAX,
   type PublishResult,
 } from './publish.ts'
+export type { LastMessages } from './read-last.ts'
 export type { StreamResult, StreamState } from './stream.ts'
 export {
   EPOCH_HEADER,

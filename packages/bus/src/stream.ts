@@ -53,15 +53,20 @@ export async function ensureStream(
   }
 }
 
-/** Names a new life of the stream in its metadata. Idempotent. */
-export async function setStreamEpoch(
+/**
+ * Begins a new life of the stream: names it in the metadata and empties the stream, so that nothing
+ * of the old life is read as if it belonged to this one. Sequences go on rising. Idempotent.
+ */
+export async function startStreamEpoch(
   connection: NatsConnection,
   options: { readonly stream: string; readonly epoch: string },
 ): Promise<StreamResult> {
   try {
     const api = await manager(connection)
     const metadata = { [EPOCH_KEY]: options.epoch }
-    return stateOf(await api.streams.update(options.stream, { metadata }))
+    await api.streams.update(options.stream, { metadata })
+    await api.streams.purge(options.stream)
+    return stateOf(await api.streams.info(options.stream))
   } catch (cause) {
     return { kind: 'unavailable', cause }
   }

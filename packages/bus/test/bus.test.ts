@@ -168,6 +168,24 @@ test('I18: a follower is told it started, then sees each last message, then news
   })
 })
 
+test('the last message of each subject can be read, missing subjects are left out', async () => {
+  await using bus = await open()
+  const spec = newState()
+  await bus.ensureStream(spec)
+  const subjects = Array.from({ length: 1_200 }, (_, index) => `${spec.prefix}.i${index}`)
+  const none = await bus.readLast({ stream: spec.name, subjects })
+  expect(none).toEqual({ kind: 'ok', messages: new Map() })
+  const headers = { 'Holdfast-Version': '7' }
+  const messages = subjects
+    .slice(0, 1_100)
+    .map((subject) => ({ subject, data: bytes('x'), headers }))
+  await bus.publishChain(messages)
+  const found = await bus.readLast({ stream: spec.name, subjects })
+  expect(found.kind === 'ok' && found.messages.size).toBe(1_100)
+  const one = found.kind === 'ok' ? found.messages.get(`${spec.prefix}.i1099`) : undefined
+  expect(one?.header('Holdfast-Version')).toBe('7')
+})
+
 test('a poison message is handed over and the follower goes on', async () => {
   await using bus = await open()
   const spec = newState()
@@ -197,7 +215,7 @@ test('I18: a rebuilt stream is a new epoch: the reader is told and sees all anew
   await using bus = await open(own.url)
   const spec = newState()
   await bus.ensureStream(spec)
-  await bus.setStreamEpoch({ stream: spec.name, epoch: 'one' })
+  await bus.startStreamEpoch({ stream: spec.name, epoch: 'one' })
   const events: string[] = []
   await bus.publish({
     subject: `${spec.prefix}.a`,
@@ -219,7 +237,7 @@ test('I18: a rebuilt stream is a new epoch: the reader is told and sees all anew
   await eventually(
     async () => {
       expect((await bus.ensureStream(spec)).kind).toBe('ok')
-      expect((await bus.setStreamEpoch({ stream: spec.name, epoch: 'two' })).kind).toBe('ok')
+      expect((await bus.startStreamEpoch({ stream: spec.name, epoch: 'two' })).kind).toBe('ok')
     },
     { withinMs: 10_000 },
   )
