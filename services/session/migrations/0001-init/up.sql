@@ -169,5 +169,6 @@ LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT count(*) FROM purged
 $$;
 
+REVOKE EXECUTE ON FUNCTION purge_revocations(integer), purge_sessions(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION purge_revocations(integer), purge_sessions(integer)
   TO holdfast_session_app, holdfast_session_purge;

@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto'
+import { copyFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type BackingServer, freePorts, makeTemporaryFolder, startRedis } from '@holdfast/backing'
+import { systemClock } from '@holdfast/runtime'
+import { backing, eventually } from '@holdfast/testkit'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import {
+  type SessionBench,
+  createSessionBench,
+  logIn,
+  reasonOf,
+  refresh,
+  register,
+  scope,
+  startGuest,
+} from './session-kit.ts'
+
+/** Slowest answer while Redis is away or frozen: its limit of 200 ms and the way to Postgres. */
+const SLOW_MS = 1_000
+
+const folder = makeTemporaryFolder()
+let port: number
+let redis: BackingServer
+let raw: Redis
+let bench: SessionBench
+
+const startOwn = () => startRedis({ dataFolder: folder.path, port, report: () => undefined })
+
+beforeAll(async () => {
+  port = (await freePorts(1))[0] ?? 0
+  redis = await startOwn()
+  raw = new Redis(`redis://127.0.0.1:${port}`, { retryStrategy: () => 50 })
+  raw.on('error', () => undefined)
+  bench = await createSessionBench({ settings: { REDIS_URL: `redis://127.0.0.1:${port}` } })
+})
+afterAll(async () => {
+  await bench[Symbol.asyncDispose]()
+  raw.disconnect()
+  await redis.stop()
+  folder.remove()
+})
+
+beforeEach(() => eventually(async () => (await raw.ping()) === 'PONG', { withinMs: 10_000 }))
+
+/** Ten sessions of both kinds, each refreshed once, with their newest refresh tokens. */
+async function liveSessions(): Promise<string[]> {
+  const { email } = await register(bench.anonymous)
+  const begun = [
+    ...(await Promise.all(Array.from({ length: 6 }, () => startGuest(bench.anonymous)))),
+    ...(await Promise.all(Array.from({ length: 4 }, () => logIn(bench.anonymous, email)))),
+  ]
+  const next = await Promise.all(
+    begun.map(({ tokens }) => refresh(bench.anonymous, tokens?.refreshToken)),
+  )
+  return next.map(({ tokens }) => tokens?.refreshToken ?? '')
+}
+
+async function refreshAll(tokens: readonly string[]): Promise<string[]> {
+  const startedAtMs = systemClock.monotonicMs()
+  const next = await Promise.all(tokens.map((token) => refresh(bench.anonymous, token)))
+  expect(systemClock.monotonicMs() - startedAtMs).toBeLessThan(SLOW_MS)
+  return next.map(({ tokens: pair }) => pair?.refreshToken ?? '')
+}
+
+/** Reads from Redis that found a copy, as the server counts them. */
+async function hits(): Promise<number> {
+  const stats = await raw.info('stats')
+  return Number(/keyspace_hits:(\d+)/.exec(stats)?.[1] ?? 0)
+}
+
+test('I15: Redis is used, and wiping it logs nobody out', async () => {
+  const tokens = await liveSessions()
+  const before = await hits()
+  const next = await refreshAll(tokens)
+  expect((await hits()) - before).toBeGreaterThan(0)
+  await raw.flushall()
+  await refreshAll(next)
+})
+
+test('I15: garbage in Redis logs nobody out', async () => {
+  const tokens = await liveSessions()
+  const keys = await raw.keys('s:*')
+  expect(keys.length).toBeGreaterThan(0)
+  for (const [index, key] of keys.entries()) {
+    if (index % 4 === 0) await raw.set(key, 'not a hash')
+    if (index % 4 === 1) await raw.hset(key, 'd', 'short')
+    if (index % 4 === 2) await raw.hset(key, 'd', Buffer.alloc(16, 1))
+    if (index % 4 === 3) await raw.hset(key, 'v', 'x')
+  }
+  await refreshAll(await refreshAll(tokens))
+})
+
+test('I15: Redis killed, stopped and frozen logs nobody out', async () => {
+  let tokens = await liveSessions()
+  await redis.stop()
+  tokens = await refreshAll(tokens)
+  tokens = await refreshAll(tokens)
+  redis = await startOwn()
+  await eventually(async () => (await raw.ping()) === 'PONG', { withinMs: 10_000 })
+  tokens = await refreshAll(tokens)
+  if (redis.pid !== undefined) process.kill(redis.pid, 'SIGSTOP')
+  tokens = await refreshAll(tokens)
+  tokens = await refreshAll(tokens)
+  if (redis.pid !== undefined) process.kill(redis.pid, 'SIGCONT')
+  await refreshAll(tokens)
+})
+
+test('I16: an older dump of Redis brings no ended session back', async () => {
+  const { email } = await register(bench.anonymous)
+  const mine = await logIn(bench.anonymous, email)
+  const guest = await startGuest(bench.anonymous)
+  const next = await refresh(bench.anonymous, mine.tokens?.refreshToken)
+  await eventually(async () => (await raw.keys('s:*')).length > 0, { withinMs: 5_000 })
+  const directory = (await raw.config('GET', 'dir')) as string[]
+  await raw.save()
+  const dump = join(directory[1] ?? '', 'dump.rdb')
+  copyFileSync(dump, join(folder.path, 'older.rdb'))
+
+  const me = bench.as(next.tokens?.accessToken ?? '')
+  await me.revokeAllSessions({ requestId: randomUUID(), accountId: '' }, scope())
+  const refreshToken = guest.tokens?.refreshToken ?? ''
+  await bench.anonymous.logOut({ requestId: 'out', refreshToken }, scope())
+
+  await raw.config('SET', 'save', '')
+  await redis.stop()
+  copyFileSync(join(folder.path, 'older.rdb'), dump)
+  redis = await startOwn()
+  await eventually(async () => (await raw.keys('s:*')).length > 0, { withinMs: 10_000 })
+
+  expect(await reasonOf(refresh(bench.anonymous, next.tokens?.refreshToken))).toBe('SESSION_ENDED')
+  expect(await reasonOf(refresh(bench.anonymous, mine.tokens?.refreshToken))).toBe('SESSION_ENDED')
+  expect(await reasonOf(refresh(bench.anonymous, refreshToken))).toBe('SESSION_ENDED')
+  expect(await reasonOf(me.getSession({ sessionId: '' }, scope()))).toBe('SESSION_ENDED')
+})
+
+test('I15: neither Redis nor NATS is needed to serve', async () => {
+  const alone = await createSessionBench({
+    settings: { REDIS_URL: undefined, NATS_URL: 'nats://127.0.0.1:1' },
+  })
+  const guest = await startGuest(alone.anonymous)
+  const next = await refresh(alone.anonymous, guest.tokens?.refreshToken)
+  expect(await reasonOf(refresh(alone.anonymous, next.tokens?.refreshToken))).toBe('ok')
+  await alone[Symbol.asyncDispose]()
+  expect(backing().natsUrl).toMatch(/^nats:/)
+})
