@@ -70,7 +70,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ['outbox', 'bus', 'runtime'],
     packageTypes: ['pg', 'temporal'],
   }),
-  clients: room({ rooms: ['domain'], packages: ['proto', 'rpc'] }),
+  clients: room({ rooms: ['domain'], packages: ['proto', 'rpc'], vendors: ['lru-cache'] }),
   provider: room({ rooms: ['domain'], vendors: ['stripe'] }),
   http: room({
     rooms: ['schema', 'domain', 'access'],

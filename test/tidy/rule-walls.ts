@@ -112,7 +112,7 @@ const SERVICE: Wall = {
     'temporal',
     'workflows',
   ],
-  vendors: ['zod', 'fastify', 'jose', 'stripe'],
+  vendors: ['zod', 'fastify', 'jose', 'lru-cache', 'stripe'],
   node: true,
 }
 

@@ -1,0 +1,143 @@
+import { randomUUID } from 'node:crypto'
+import { type Clock, formatMoney, present } from '@holdfast/kernel'
+import {
+  Order_State,
+  type Order,
+  PlaceOrderRequest_WaitFor,
+  type Quote,
+} from '@holdfast/proto/checkout'
+import type { Money } from '@holdfast/proto/type'
+import { type CallScope, scopeFor } from '@holdfast/rpc'
+import type { Logger } from '@holdfast/telemetry'
+import {
+  type MarketplaceClients,
+  type ServiceAddresses,
+  openMarketplaceClients,
+} from './marketplace-clients.ts'
+
+/** A buyer without an account, with an access token of its own. */
+export interface Guest extends AsyncDisposable {
+  readonly clients: MarketplaceClients
+  /** A scope for one call of this buyer. */
+  scope(): CallScope
+}
+
+/** What a buyer puts into the cart. */
+export interface WantedOffer {
+  readonly offerId: string
+  readonly quantity: number
+  readonly price: Money
+}
+
+/** Longest wait for one step of a buyer, ms. */
+const STEP_TIMEOUT_MS = 30_000
+
+/** Where the demo's parcels go. */
+export const DEMO_ADDRESS = {
+  recipient: 'Ada Buyer',
+  line1: '12 Harbour Street',
+  line2: '',
+  city: 'Dublin',
+  region: '',
+  postalCode: 'D01 F5P2',
+  countryCode: 'IE',
+}
+
+/** Begins a guest's session at the marketplace. */
+export async function enterAsGuest(options: {
+  readonly addresses: ServiceAddresses
+  readonly clock: Clock
+  readonly log: Logger
+}): Promise<Guest> {
+  let accessToken: string | undefined
+  const clients = openMarketplaceClients({ ...options, accessToken: () => accessToken })
+  const scope = () => scopeFor({ timeoutMs: STEP_TIMEOUT_MS, clock: options.clock })
+  const request = { requestId: randomUUID(), deviceName: 'demo' }
+  const { tokens } = await clients.session.createGuestSession(request, scope())
+  accessToken = present(tokens, 'tokens of the guest').accessToken
+  return { clients, scope, [Symbol.asyncDispose]: () => clients[Symbol.asyncDispose]() }
+}
+
+/** Puts offers into the guest's cart and returns the cart's id. */
+export async function fillCart(guest: Guest, wanted: readonly WantedOffer[]): Promise<string> {
+  let cartId = ''
+  for (const { offerId, quantity, price } of wanted) {
+    const request = { requestId: randomUUID(), offerId, quantity, seenPrice: price }
+    const { cart } = await guest.clients.cart.addLine(request, guest.scope())
+    cartId = present(cart, 'the cart').cartId
+  }
+  return cartId
+}
+
+/** Asks for the total with shipping and taxes, good for 30 minutes. */
+export async function quoteCart(guest: Guest, cartId: string): Promise<Quote> {
+  const request = {
+    requestId: randomUUID(),
+    cartId,
+    shipTo: DEMO_ADDRESS,
+    shippingChoices: [],
+    expectedCartVersion: undefined,
+  }
+  const { quote } = await guest.clients.checkout.createQuote(request, guest.scope())
+  return present(quote, 'the quote')
+}
+
+/** Places the order; the answer is the order in whatever state it has by then. */
+export async function placeOrder(
+  guest: Guest,
+  options: {
+    readonly quoteId: string
+    readonly paymentMethodToken: string
+    readonly requestId?: string
+    readonly waitFor?: 'RESERVED' | 'PAID'
+  },
+): Promise<Order> {
+  const request = {
+    requestId: options.requestId ?? randomUUID(),
+    quoteId: options.quoteId,
+    paymentMethodToken: options.paymentMethodToken,
+    waitFor: PlaceOrderRequest_WaitFor[options.waitFor ?? 'RESERVED'],
+    returnUrl: '',
+  }
+  const { order } = await guest.clients.checkout.placeOrder(request, guest.scope())
+  return present(order, 'the order')
+}
+
+/** States an order does not leave by itself, as far as a buyer waits for it. */
+const SETTLED: ReadonlySet<Order_State> = new Set([
+  Order_State.PAID,
+  Order_State.COMPLETED,
+  Order_State.REJECTED,
+  Order_State.DECLINED,
+  Order_State.CANCELLED,
+  Order_State.EXPIRED,
+])
+
+/** True when the order has come to its end, good or bad. */
+export function isSettled(order: Order): boolean {
+  return SETTLED.has(order.state)
+}
+
+/** The order's states as they come, until it is settled. Ends with the last one. */
+export async function* followOrder(guest: Guest, order: Order): AsyncGenerator<Order> {
+  yield order
+  if (isSettled(order)) return
+  const request = { orderId: order.orderId, afterVersion: order.version }
+  for await (const { event } of guest.clients.checkout.watchOrder(request, guest.scope())) {
+    if (event?.$case !== 'order') continue
+    yield event.value
+    if (isSettled(event.value)) return
+  }
+}
+
+/** The name of an order's state, for people. */
+export function orderStateName(state: Order_State): string {
+  const named = Object.entries(Order_State).find(([, value]) => value === state)
+  return named?.[0] ?? 'UNKNOWN'
+}
+
+/** An amount of the wire as text for people. */
+export function moneyText(money: Money | undefined): string {
+  if (money === undefined) return '-'
+  return formatMoney({ currency: money.currencyCode, minor: money.minor })
+}

@@ -1,0 +1,92 @@
+import { isHoldfastError } from '@holdfast/kernel'
+import { type CallContext, principalsOf } from '@holdfast/rpc'
+import { offerLookUp } from './service-offer.ts'
+import { buyerOf, type CartParts, type Handlers } from './service-parts.ts'
+import { readHandlers } from './service-read.ts'
+import { cartCodec, cartMessage, lineCodec, lineMessage } from './service-wire.ts'
+import type * as Store from './store.ts'
+
+/** The RPCs of CartService: each calls one store function and encodes. */
+export function createHandlers(parts: CartParts): Handlers {
+  return { ...readHandlers(parts), ...lineHandlers(parts), ...claimHandlers(parts) }
+}
+
+function lineHandlers({ db, store, copies, neighbours, newCartId }: CartParts) {
+  const answer = async (change: Store.LineChange) => {
+    // Told only after the copy has it, so that a stale read never shows less than the buyer saw.
+    if (change.full !== undefined) await copies.store(change.full)
+    return { cart: cartMessage(change.answer.cart), line: lineMessage(change.answer.line) }
+  }
+  return {
+    addLine: async (request, call) => {
+      const offer = await offerLookUp(neighbours, request.offerId, call)
+      const { quantity, seenPrice } = request
+      const change = await store.addLine(db, lineRequest(call, request.requestId), {
+        offer,
+        quantity,
+        seenPrice:
+          seenPrice === undefined
+            ? undefined
+            : { currency: seenPrice.currencyCode, minor: seenPrice.minor },
+        newCartId,
+      })
+      return answer(change)
+    },
+    setLineQuantity: async (request, call) => {
+      const { cartId, offerId, quantity, expectedLineVersion } = request
+      const set = { cartId, offerId, quantity, expectedLineVersion }
+      return answer(await store.setLineQuantity(db, lineRequest(call, request.requestId), set))
+    },
+    removeLine: async (request, call) => {
+      const { cartId, offerId, expectedLineVersion } = request
+      const set = { cartId, offerId, quantity: 0, expectedLineVersion }
+      return answer(await store.setLineQuantity(db, lineRequest(call, request.requestId), set))
+    },
+  } satisfies Partial<Handlers>
+}
+
+function claimHandlers({ db, store, copies }: CartParts) {
+  return {
+    claimForCheckout: async (request, call) => {
+      const { buyerId, expectedVersion } = request
+      const claim = { ...claimVerb(call, request), buyerId, expectedVersion }
+      const cart = await store.claimCart(db, claim)
+      if (cart.ownerNumber > 0n) await copies.forget(cart)
+      return { cart: cartMessage(cart) }
+    },
+    releaseClaim: async (request, call) => {
+      const cart = await store.releaseClaim(db, claimVerb(call, request))
+      const open = await store.readOpenCart(db, cart.owner).catch((error: unknown) => {
+        if (!isHoldfastError(error)) throw error
+        return undefined
+      })
+      if (open !== undefined) await copies.store(open)
+      return { cart: cartMessage(cart) }
+    },
+    completeClaim: async (request, call) => ({
+      cart: cartMessage(await store.completeClaim(db, claimVerb(call, request))),
+    }),
+  } satisfies Partial<Handlers>
+}
+
+function lineRequest(call: CallContext, requestId: string): Store.LineRequest {
+  return {
+    buyer: buyerOf(call.caller),
+    key: call.requestKey(requestId),
+    codec: lineCodec,
+    actor: principalsOf(call.caller)[0],
+  }
+}
+
+function claimVerb(
+  call: CallContext,
+  request: Pick<Store.ClaimVerb, 'cartId' | 'orderId'> & { readonly requestId: string },
+): Store.ClaimVerb {
+  return {
+    cartId: request.cartId,
+    orderId: request.orderId,
+    actor: principalsOf(call.caller)[0],
+    key: call.requestKey(request.requestId),
+    codec: cartCodec,
+  }
+}

@@ -1,0 +1,5 @@
+export * from './store-cart.ts'
+export * from './store-claim.ts'
+export * from './store-expiry.ts'
+export * from './store-line.ts'
+export * from './store-merge.ts'
