@@ -70,7 +70,7 @@ async function grant(adminUrl: string, service: string, database: string): Promi
         GRANT USAGE ON SEQUENCES TO ${app};
       ALTER DEFAULT PRIVILEGES FOR ROLE ${owner} IN SCHEMA public
         GRANT SELECT ON TABLES TO ${read};
-      ALTER DEFAULT PRIVILEGES FOR ROLE ${owner} IN SCHEMA public
+      ALTER DEFAULT PRIVILEGES FOR ROLE ${owner}
         REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC`)
   } finally {
     await client.end()
