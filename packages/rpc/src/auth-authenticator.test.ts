@@ -246,7 +246,7 @@ describe('cost', () => {
     expect(bench.authenticator.counts().signatureChecks).toBe(2)
   })
 
-  test('a service signs once in 4 min for each callee; its token is good for another minute', async () => {
+  test('a service signs once in 4 min for each callee, and a minute is always left', async () => {
     const tokens = createServiceTokenSource({
       service: 'cart',
       environment: bench.environment,

@@ -1,8 +1,10 @@
 import { type Cache, type VersionedCache, createVersionedCache } from '@holdfast/cache'
 
+export type { Cache } from '@holdfast/cache'
+
 /**
- * What Redis keeps of a session: never whether it is alive, only what cannot change while it is. The
- * salt proves nothing without the refresh secret.
+ * What Redis keeps of a session: never whether it is alive, only what cannot change while it is.
+ * The salt proves nothing without the refresh secret.
  */
 export interface SessionCopy {
   /** 16 bytes. */

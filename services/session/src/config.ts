@@ -13,7 +13,9 @@ import { z } from 'zod'
 
 const PREFIX = 'HOLDFAST_SESSION_'
 
-/** Secrets in use at once: the present one, and earlier ones until the sessions made by them end. */
+/**
+ * Secrets in use at once: the present one, and earlier ones until the sessions made by them end.
+ */
 const SECRETS_MAX = 10
 
 const sharedShape = {

@@ -7,7 +7,10 @@ export const EMAIL_LENGTH_MAX = 254
 /** Longest part before the at sign (RFC 5321, section 4.5.3.1.1). */
 const LOCAL_PART_LENGTH_MAX = 64
 
-/** True for `local@domain.tld`: one at sign, no spaces, no quoted part, a domain that resolves to ASCII. */
+/**
+ * True for `local@domain.tld`: one at sign, no spaces, no quoted part, a domain that resolves to
+ * ASCII.
+ */
 export function isEmail(text: string): boolean {
   if (text.length > EMAIL_LENGTH_MAX) return false
   const match = /^([^\s@"(),:;<>[\\\]]+)@([^\s@]+)$/u.exec(text)

@@ -49,7 +49,9 @@ export interface RevocationAnswer {
   readonly asOf: Date
 }
 
-/** Reads the cursor of an earlier answer; the empty one starts anew, a foreign one is InvalidInput. */
+/**
+ * Reads the cursor of an earlier answer; the empty one starts anew, a foreign one is InvalidInput.
+ */
 export function parseCursor(text: string): RevocationCursor {
   if (text === '') return { epoch: '', from: { kind: 'window' }, roundHorizon: undefined }
   const match = /^(\d{1,20}-[0-9A-F]{8})\.(\d{1,19})(?:\.(\d{1,19})\.(\d{1,19}))?$/.exec(text)

@@ -80,8 +80,8 @@ export interface RefreshRequest {
 }
 
 /**
- * Decides by the row alone. A token newer than the row is one whose rotation a failover lost: we made
- * it, so it counts as the newest (I15).
+ * Decides by the row alone. A token newer than the row is one whose rotation a failover lost: we
+ * made it, so it counts as the newest (I15).
  */
 export function decideRefresh(
   record: SessionRecord,

@@ -124,7 +124,9 @@ export const SESSION_LIFE = {
 /** An operator proves the password anew after this: the most powerful tokens last one shift. */
 export const OPERATOR_LIFE_MS = 12 * 60 * 60 * 1_000
 
-/** Live sessions of one account; one more ends the oldest, so that ending all of them is bounded. */
+/**
+ * Live sessions of one account; one more ends the oldest, so that ending all of them is bounded.
+ */
 export const SESSIONS_PER_ACCOUNT_MAX = 100
 
 /** Memberships named in one answer. */

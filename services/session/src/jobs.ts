@@ -7,10 +7,10 @@ import {
   SECOND_MS,
   uuidOf,
 } from '@holdfast/kernel'
-import type { Cache } from '@holdfast/cache'
 import type { PrimaryDb } from '@holdfast/pg'
 import { type Loop, startLoop } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
+import type { Cache } from './cache.ts'
 import { createClockGuard } from './domain-clock.ts'
 import { foldEmail } from './domain-email.ts'
 import { canaryCounter, endedCounter, observeCanaryMisses, purgedCounter } from './telemetry.ts'
@@ -29,7 +29,9 @@ const PURGE_EVERY_MS = MINUTE_MS
 /** Rows of one kind per turn: short transactions, and 80,000 rows an hour. */
 const PURGE_ROWS_MAX = 2_000
 
-/** An operator who is there stays; this is only how soon a database that was away is asked again. */
+/**
+ * An operator who is there stays; this is only how soon a database that was away is asked again.
+ */
 const OPERATOR_EVERY_MS = MINUTE_MS
 
 /** What the loops work with. */

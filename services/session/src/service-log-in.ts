@@ -105,8 +105,8 @@ async function proveGuest(parts: LogInParts, text: string): Promise<SessionId | 
 }
 
 /**
- * Makes an account. AlreadyExists ACCOUNT_EXISTS for a taken address: without a way to send mail the
- * answer cannot be hidden, so it is made as slow as a log-in and limited like one.
+ * Makes an account. AlreadyExists ACCOUNT_EXISTS for a taken address: without a way to send mail
+ * the answer cannot be hidden, so it is made as slow as a log-in and limited like one.
  */
 export async function register(
   parts: LogInParts,

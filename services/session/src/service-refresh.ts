@@ -57,8 +57,8 @@ export async function refreshSession(parts: RefreshParts, ask: RefreshAsk): Prom
 }
 
 /**
- * The parts of a refresh token that one of our secrets made. The salt may come from a copy, which can
- * lack or hold anything: only the primary's word makes a token invalid (I15).
+ * The parts of a refresh token that one of our secrets made. The salt may come from a copy, which
+ * can lack or hold anything: only the primary's word makes a token invalid (I15).
  */
 export async function proveRefreshToken(
   parts: Pick<RefreshParts, 'db' | 'store' | 'copies' | 'secrets'>,

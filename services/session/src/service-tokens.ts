@@ -10,7 +10,9 @@ export interface TokenIssuer {
   issue(record: SessionRecord): Promise<TokenPair>
 }
 
-/** With less of its life left a repeated access token would be of little use, so it is made anew. */
+/**
+ * With less of its life left a repeated access token would be of little use, so it is made anew.
+ */
 const LEFT_MS_MIN = USER_TOKEN_LIFETIME_MS / 2
 
 /** Access tokens by `signer`, refresh tokens by `secrets`. */

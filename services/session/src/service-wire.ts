@@ -14,7 +14,9 @@ import { type PublicJwk, USER_TOKEN_LIFETIME_MS } from '@holdfast/rpc'
 import { type Account, type Membership, type SessionRecord, endOf } from './domain.ts'
 import type { RevocationRow } from './domain-revocation.ts'
 
-/** A session as the wire has it; one that reached its limit is over, whether or not it was swept. */
+/**
+ * A session as the wire has it; one that reached its limit is over, whether or not it was swept.
+ */
 export function sessionMessage({ session, role, asOf }: SessionRecord): SessionMessage {
   const cause = endOf(session, asOf)
   const { actAs } = session

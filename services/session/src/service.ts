@@ -215,7 +215,9 @@ function mayRead(caller: Caller, { session }: SessionRecord): boolean {
   return session.accountId === caller.accountId
 }
 
-/** Who shows a refresh token speaks for its session; ids of other anonymous callers do not matter. */
+/**
+ * Who shows a refresh token speaks for its session; ids of other anonymous callers do not matter.
+ */
 function keyForSession(
   call: CallContext,
   requestId: string,

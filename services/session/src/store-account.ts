@@ -111,7 +111,9 @@ export interface NewAccount {
   readonly passwordHash: string
 }
 
-/** Makes an account. Once per key, for 10 minutes; AlreadyExists ACCOUNT_EXISTS for a taken email. */
+/**
+ * Makes an account. Once per key, for 10 minutes; AlreadyExists ACCOUNT_EXISTS for a taken email.
+ */
 export async function registerAccount(
   db: PrimaryDb,
   key: RequestKey,
@@ -199,8 +201,8 @@ export interface AccountRevoked {
 }
 
 /**
- * Ends every session of the account by raising its generation. Once per key: a repeat answers what the
- * first did and ends nothing that began since. Fails with NotFound ACCOUNT_NOT_FOUND.
+ * Ends every session of the account by raising its generation. Once per key: a repeat answers what
+ * the first did and ends nothing that began since. Fails with NotFound ACCOUNT_NOT_FOUND.
  */
 export async function revokeAllSessions(
   db: PrimaryDb,

@@ -8,8 +8,8 @@ const WAIT_SECONDS_MAX = 900
 /** Wrong passwords per address and day. */
 const DAY_FAILURES_MAX = 100
 
-// Every attempt counts as a failure until it succeeds, under the row's lock, so that guesses sent at
-// once pass one by one. The clock moves on while a statement waits for the lock, so not now().
+// Every attempt counts as a failure until it succeeds, under the row's lock, so that guesses sent
+// at once pass one by one. The clock moves on while a statement waits for the lock, so not now().
 const beginAttemptRow = sql<{ failures: number }>(
   'session.attempt.begin',
   `INSERT INTO attempt AS a (subject, failures, day_failures, day_started_at, blocked_until)
@@ -22,8 +22,8 @@ const beginAttemptRow = sql<{ failures: number }>(
      day_started_at =
        CASE WHEN a.day_started_at < clock_timestamp() - interval '1 day' THEN clock_timestamp()
        ELSE a.day_started_at END,
-     blocked_until = clock_timestamp() + make_interval(secs => least(
-       power(2, least(greatest(a.failures + 1 - ${FREE_FAILURES}, 0), 20)) - 1, ${WAIT_SECONDS_MAX}))
+     blocked_until = clock_timestamp() + make_interval(secs => least(${WAIT_SECONDS_MAX},
+       power(2, least(greatest(a.failures + 1 - ${FREE_FAILURES}, 0), 20)) - 1))
    WHERE a.blocked_until <= clock_timestamp()
      AND (a.day_failures < ${DAY_FAILURES_MAX}
        OR a.day_started_at < clock_timestamp() - interval '1 day')
@@ -54,8 +54,8 @@ const takeBackRow = sql(
 )
 
 /**
- * Counts one attempt on this subject before it is made. Fails with Overloaded RATE_LIMITED, naming the
- * wait, after too many failures in a row or in a day.
+ * Counts one attempt on this subject before it is made. Fails with Overloaded RATE_LIMITED, naming
+ * the wait, after too many failures in a row or in a day.
  */
 export async function beginAttempt(db: PrimaryDb, subject: Uint8Array): Promise<void> {
   if ((await db.write(beginAttemptRow, [subject])).rowCount === 1) return

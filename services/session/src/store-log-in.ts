@@ -65,9 +65,9 @@ export interface LoggedIn {
 }
 
 /**
- * Starts an account's session. In one transaction it also ends the guest's session and links the guest
- * to the account, once and for good. Once per key, for 10 minutes. Fails with Forbidden ROLE_REQUIRED
- * when the account may not act so.
+ * Starts an account's session. In one transaction it also ends the guest's session and links the
+ * guest to the account, once and for good. Once per key, for 10 minutes. Fails with Forbidden
+ * ROLE_REQUIRED when the account may not act so.
  */
 export async function logIn(db: PrimaryDb, key: RequestKey, ask: LogIn): Promise<LoggedIn> {
   return db.transaction(async (tx) => {
@@ -111,8 +111,8 @@ function powerMissing(): Forbidden {
 }
 
 /**
- * The guest that the new session goes on as. A guest session that is over gives its guest only to the
- * account that took it over before, such as in a log-in whose answer was lost.
+ * The guest that the new session goes on as. A guest session that is over gives its guest only to
+ * the account that took it over before, such as in a log-in whose answer was lost.
  */
 async function takeOverGuest(tx: Tx, ask: LogIn) {
   if (ask.guestSessionId === undefined) return undefined

@@ -14,8 +14,8 @@ import {
 export const REVOCATIONS_PER_READ_MAX = 5_000
 
 /**
- * What a reader without a cursor is told: longer than any access token lives (10 min, 60 s of skew),
- * by a margin for transactions that commit late.
+ * What a reader without a cursor is told: longer than any access token lives (10 min, 60 s of
+ * skew), by a margin for transactions that commit late.
  */
 const WINDOW = '13 minutes'
 
@@ -109,8 +109,8 @@ export async function readSessionLife(db: PrimaryDb, claims: TokenClaims): Promi
 /** Answers readers of revocations. */
 export interface RevocationReader {
   /**
-   * The reader's next page, at most `pageSize` (1 to 5,000), from a primary read that began after this
-   * call; callers that wait at the same time share one.
+   * The reader's next page, at most `pageSize` (1 to 5,000), from a primary read that began after
+   * this call; callers that wait at the same time share one.
    */
   read(cursor: RevocationCursor, pageSize: number): Promise<RevocationAnswer>
 }

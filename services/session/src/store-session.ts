@@ -115,8 +115,8 @@ export interface NewSession {
 }
 
 /**
- * Starts a guest's session. Once per key, for 10 minutes: a repeat gets the session as it is by then,
- * or Unauthenticated SESSION_ENDED when it is over.
+ * Starts a guest's session. Once per key, for 10 minutes: a repeat gets the session as it is by
+ * then, or Unauthenticated SESSION_ENDED when it is over.
  */
 export async function startGuestSession(
   db: PrimaryDb,
@@ -224,8 +224,9 @@ export interface Rotation {
 }
 
 /**
- * Makes the successor, or answers undefined when the row is not as expected: another generation, over,
- * expired, the account's sessions revoked, or the request id used before. Compare and set in one.
+ * Makes the successor, or answers undefined when the row is not as expected: another generation,
+ * over, expired, the account's sessions revoked, or the request id used before. Compare and set in
+ * one.
  */
 export async function rotateSession(
   db: PrimaryDb,
@@ -277,8 +278,9 @@ export async function endSession(
 }
 
 /**
- * Ends a session for which a token two or more generations old was shown, with an audit row. Nothing
- * happens when the newest generation is not above `shown + 1` any more, or the session is over.
+ * Ends a session for which a token two or more generations old was shown, with an audit row.
+ * Nothing happens when the newest generation is not above `shown + 1` any more, or the session is
+ * over.
  */
 export async function endForReuse(
   db: PrimaryDb,

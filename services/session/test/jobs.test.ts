@@ -98,7 +98,8 @@ describe('the sweep', () => {
     const alive = await startGuest(bench.anonymous)
     await bench.database.query(
       `UPDATE session SET expires_at = now() - interval '1 second' WHERE guest_id IS NOT NULL
-         AND created_at = (SELECT created_at FROM session ORDER BY created_at DESC OFFSET 1 LIMIT 1)`,
+         AND created_at = (
+           SELECT created_at FROM session ORDER BY created_at DESC OFFSET 1 LIMIT 1)`,
     )
     let afterUuid: string | undefined
     let ended = 0

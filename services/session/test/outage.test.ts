@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type BackingServer, freePorts, makeTemporaryFolder, startRedis } from '@holdfast/backing'
+import {
+  type BackingServer,
+  exchange,
+  freePorts,
+  makeTemporaryFolder,
+  startRedis,
+} from '@holdfast/backing'
 import { systemClock } from '@holdfast/runtime'
 import { backing, eventually } from '@holdfast/testkit'
-import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import {
   type SessionBench,
@@ -23,7 +28,6 @@ const SLOW_MS = 1_000
 const folder = makeTemporaryFolder()
 let port: number
 let redis: BackingServer
-let raw: Redis
 let bench: SessionBench
 
 const startOwn = () => startRedis({ dataFolder: folder.path, port, report: () => undefined })
@@ -31,18 +35,30 @@ const startOwn = () => startRedis({ dataFolder: folder.path, port, report: () =>
 beforeAll(async () => {
   port = (await freePorts(1))[0] ?? 0
   redis = await startOwn()
-  raw = new Redis(`redis://127.0.0.1:${port}`, { retryStrategy: () => 50 })
-  raw.on('error', () => undefined)
   bench = await createSessionBench({ settings: { REDIS_URL: `redis://127.0.0.1:${port}` } })
 })
 afterAll(async () => {
   await bench[Symbol.asyncDispose]()
-  raw.disconnect()
   await redis.stop()
   folder.remove()
 })
 
-beforeEach(() => eventually(async () => (await raw.ping()) === 'PONG', { withinMs: 10_000 }))
+/** One command as a person types it, and its answer as it comes. */
+async function command(text: string): Promise<string> {
+  const endpoint = { host: '127.0.0.1', port }
+  const answer = await exchange(endpoint, `${text}\r\n`, AbortSignal.timeout(5_000))
+  return answer.toString('latin1')
+}
+
+async function copies(): Promise<string[]> {
+  return (await command('KEYS s:*')).match(/^s:\S+/gm) ?? []
+}
+
+function redisAnswers(): Promise<unknown> {
+  return eventually(async () => (await command('PING')).startsWith('+PONG'), { withinMs: 10_000 })
+}
+
+beforeEach(redisAnswers)
 
 /** Ten sessions of both kinds, each refreshed once, with their newest refresh tokens. */
 async function liveSessions(): Promise<string[]> {
@@ -66,7 +82,7 @@ async function refreshAll(tokens: readonly string[]): Promise<string[]> {
 
 /** Reads from Redis that found a copy, as the server counts them. */
 async function hits(): Promise<number> {
-  const stats = await raw.info('stats')
+  const stats = await command('INFO stats')
   return Number(/keyspace_hits:(\d+)/.exec(stats)?.[1] ?? 0)
 }
 
@@ -75,19 +91,19 @@ test('I15: Redis is used, and wiping it logs nobody out', async () => {
   const before = await hits()
   const next = await refreshAll(tokens)
   expect((await hits()) - before).toBeGreaterThan(0)
-  await raw.flushall()
+  await command('FLUSHALL')
   await refreshAll(next)
 })
 
 test('I15: garbage in Redis logs nobody out', async () => {
   const tokens = await liveSessions()
-  const keys = await raw.keys('s:*')
+  const keys = await copies()
   expect(keys.length).toBeGreaterThan(0)
   for (const [index, key] of keys.entries()) {
-    if (index % 4 === 0) await raw.set(key, 'not a hash')
-    if (index % 4 === 1) await raw.hset(key, 'd', 'short')
-    if (index % 4 === 2) await raw.hset(key, 'd', Buffer.alloc(16, 1))
-    if (index % 4 === 3) await raw.hset(key, 'v', 'x')
+    if (index % 4 === 0) await command(`SET ${key} garbage`)
+    if (index % 4 === 1) await command(`HSET ${key} d short`)
+    if (index % 4 === 2) await command(`HSET ${key} d 0123456789abcdef`)
+    if (index % 4 === 3) await command(`HSET ${key} v x`)
   }
   await refreshAll(await refreshAll(tokens))
 })
@@ -98,7 +114,7 @@ test('I15: Redis killed, stopped and frozen logs nobody out', async () => {
   tokens = await refreshAll(tokens)
   tokens = await refreshAll(tokens)
   redis = await startOwn()
-  await eventually(async () => (await raw.ping()) === 'PONG', { withinMs: 10_000 })
+  await redisAnswers()
   tokens = await refreshAll(tokens)
   if (redis.pid !== undefined) process.kill(redis.pid, 'SIGSTOP')
   tokens = await refreshAll(tokens)
@@ -112,10 +128,10 @@ test('I16: an older dump of Redis brings no ended session back', async () => {
   const mine = await logIn(bench.anonymous, email)
   const guest = await startGuest(bench.anonymous)
   const next = await refresh(bench.anonymous, mine.tokens?.refreshToken)
-  await eventually(async () => (await raw.keys('s:*')).length > 0, { withinMs: 5_000 })
-  const directory = (await raw.config('GET', 'dir')) as string[]
-  await raw.save()
-  const dump = join(directory[1] ?? '', 'dump.rdb')
+  await eventually(async () => (await copies()).length > 0, { withinMs: 5_000 })
+  const folderOfRedis = (await command('CONFIG GET dir')).split('\r\n')[4] ?? ''
+  await command('SAVE')
+  const dump = join(folderOfRedis, 'dump.rdb')
   copyFileSync(dump, join(folder.path, 'older.rdb'))
 
   const me = bench.as(next.tokens?.accessToken ?? '')
@@ -123,11 +139,11 @@ test('I16: an older dump of Redis brings no ended session back', async () => {
   const refreshToken = guest.tokens?.refreshToken ?? ''
   await bench.anonymous.logOut({ requestId: 'out', refreshToken }, scope())
 
-  await raw.config('SET', 'save', '')
+  await command('CONFIG SET save ""')
   await redis.stop()
   copyFileSync(join(folder.path, 'older.rdb'), dump)
   redis = await startOwn()
-  await eventually(async () => (await raw.keys('s:*')).length > 0, { withinMs: 10_000 })
+  await eventually(async () => (await copies()).length > 0, { withinMs: 10_000 })
 
   expect(await reasonOf(refresh(bench.anonymous, next.tokens?.refreshToken))).toBe('SESSION_ENDED')
   expect(await reasonOf(refresh(bench.anonymous, mine.tokens?.refreshToken))).toBe('SESSION_ENDED')

@@ -85,7 +85,7 @@ async function account() {
 }
 
 describe('another process', () => {
-  test('I16: refuses within a second of a log-out, by refresh token and by access token', async () => {
+  test('I16: refuses within a second of a log-out, by either token', async () => {
     const one = await account()
     const other = await account()
     expect(await enter(one.accessToken)).toMatchObject({ accountId: one.accountId })
@@ -305,7 +305,7 @@ describe('ending', () => {
     expect(await reasonOf(asGuest.revokeAllSessions(revoke, scope()))).toBe('WRONG_AUDIENCE')
   })
 
-  test('I16: a log-in and a revocation at once leave no session alive that began before', async () => {
+  test('I16: log-ins beside a revocation leave no older session alive', async () => {
     const { email, accountId } = await register(bench.anonymous)
     const first = await logIn(bench.anonymous, email)
     const me = bench.as(first.tokens?.accessToken ?? '')

@@ -132,7 +132,8 @@ CREATE TABLE canary (
 );
 
 -- History is written once: the serving role can neither change nor delete it.
-REVOKE UPDATE, DELETE ON session_transition, guest_link, revocation, audit FROM holdfast_session_app;
+REVOKE UPDATE, DELETE ON session_transition, guest_link, revocation, audit
+  FROM holdfast_session_app;
 REVOKE DELETE ON account, membership, session FROM holdfast_session_app;
 
 -- Whoever looks sees who did what, and nothing that proves anything.
