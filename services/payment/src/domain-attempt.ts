@@ -124,8 +124,8 @@ export function backoffMs(
 }
 
 /**
- * An attempt's outcome after another answer: what may have arrived once may have arrived for good, so
- * only the first call of a key (`isNew`) can be sure not to have been sent.
+ * An attempt's outcome after another answer: what may have arrived once may have arrived for good,
+ * so only the first call of a key (`isNew`) can be sure not to have been sent.
  */
 export function mergeOutcome(
   before: AttemptOutcome,

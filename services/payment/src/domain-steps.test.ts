@@ -57,20 +57,16 @@ class ModelProvider {
 
   send(call: Call & { kind: 'send' }, intentId: string | null, mode: Mode) {
     const act = () => this.#keyed(`${call.step}:${call.n}`, call.step, intentId, mode)
-    switch (mode) {
-      case 'lost_request':
-        return unknown('time-out')
-      case 'late_request':
-        this.late.push(() => void act())
-        return unknown('time-out')
-      case 'not_sent':
-        return refused({ repeat: 'later' as const, code: 'refused' }, 'connection refused')
-      case 'lost_answer':
-        act()
-        return unknown('time-out')
-      default:
-        return act()
+    if (mode === 'lost_request') return unknown('time-out')
+    if (mode === 'not_sent') {
+      return refused({ repeat: 'later' as const, code: 'not_connected' }, 'not connected')
     }
+    if (mode === 'late_request') {
+      this.late.push(() => void act())
+      return unknown('time-out')
+    }
+    const answer = act()
+    return mode === 'lost_answer' ? unknown('time-out') : answer
   }
 
   get(intentId: string | null, mode: Mode): ProviderOutcome<IntentSnapshot> {

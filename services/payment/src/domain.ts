@@ -83,6 +83,7 @@ export interface PaymentFacts {
   readonly orderId: OrderId
   readonly state: PaymentState
   readonly version: bigint
+  /** Empty, with an amount of 0, when it was voided before it was made. */
   readonly currency: string
   readonly amountMinor: bigint
   readonly capturedMinor: bigint
@@ -98,6 +99,24 @@ export interface PaymentFacts {
   readonly stateSince: Date
   /** How often it was looked up since it entered its state. */
   readonly lookCount: number
+}
+
+/** One move as history has it. */
+export interface PaymentTransition {
+  readonly state: PaymentState
+  readonly version: bigint
+  readonly actor: Actor
+  readonly at: Date
+}
+
+/** A payment as it is told: what decisions need, and what only readers want. */
+export interface Payment extends PaymentFacts {
+  /** Wire form of a guest or an account; empty when it was voided before it was made. */
+  readonly buyerId: string
+  readonly splits: readonly SubOrderSplit[]
+  readonly history: readonly PaymentTransition[]
+  readonly createdAt: Date
+  readonly updatedAt: Date
 }
 
 /** What one sub-order takes of a payment, minor units of the payment's currency, all 0 or more. */
@@ -125,6 +144,16 @@ export interface RefundFacts {
   readonly parkedReason: ParkReason | null
   readonly stateSince: Date
   readonly lookCount: number
+}
+
+/** Why money goes back. */
+export type RefundReason = 'CANCELLED' | 'UNWANTED_CAPTURE'
+
+/** A refund as it is told. */
+export interface Refund extends RefundFacts {
+  readonly reason: RefundReason
+  readonly createdAt: Date
+  readonly updatedAt: Date
 }
 
 /** Goods, shipping and both taxes: what the buyer pays for a sub-order. */

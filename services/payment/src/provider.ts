@@ -30,6 +30,8 @@ export interface ProviderCall {
 export interface PaymentProvider {
   /** Name under which webhooks and intents are stored. */
   readonly name: string
+  /** Lower-case name of the HTTP header that carries a webhook's signature. */
+  readonly signatureHeader: string
   readonly caps: {
     /** For how long the provider keeps the first answer of a key. */
     readonly keyWindowMs: number

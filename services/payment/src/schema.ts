@@ -1,0 +1,99 @@
+import { AMOUNT_MINOR_MAX } from '@holdfast/kernel'
+import { type PaymentServiceDefinition, RefundReason } from '@holdfast/proto/payment'
+import {
+  bigintField,
+  currencyField,
+  enumField,
+  idField,
+  integerField,
+  optionalIdField,
+  type RequestSchemas,
+  requestIdField,
+} from '@holdfast/rpc'
+import { z } from 'zod'
+
+/** Bound on sub-orders of one payment: as many as a cart has lines. */
+const SPLITS_MAX = 100
+/** Bound on one page of entries: 200 of about 1 KB are a fifth of the message cap. */
+const PAGE_SIZE_MAX = 200
+/** Entries on a page when the caller does not say. */
+export const PAGE_SIZE_DEFAULT = 50
+const URL_LENGTH_MAX = 2_000
+
+function moneyField(minMinor: bigint) {
+  return z.object(
+    {
+      currencyCode: currencyField,
+      minor: bigintField({ min: minMinor, max: AMOUNT_MINOR_MAX }),
+    },
+    { error: 'is required' },
+  )
+}
+
+const buyerField = z.union([idField('guest'), idField('account')], {
+  error: 'must be an id like gst_… or acc_…',
+})
+
+const tokenField = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible characters without spaces')
+
+const returnUrlField = z
+  .string()
+  .max(URL_LENGTH_MAX, `must be at most ${URL_LENGTH_MAX} long`)
+  .refine((text) => text === '' || isHttps(text), { message: 'must be an https URL' })
+  .transform((text) => (text === '' ? null : text))
+
+const splitField = z.object({
+  subOrderId: idField('subOrder'),
+  sellerId: idField('seller'),
+  goods: moneyField(0n),
+  shipping: moneyField(0n),
+  sellerTax: moneyField(0n),
+  platformTax: moneyField(0n),
+  commission: moneyField(0n),
+  commissionTax: moneyField(0n),
+})
+
+const verb = z.object({
+  requestId: requestIdField,
+  paymentId: idField('payment'),
+  orderId: idField('order'),
+})
+
+/** The checks of each request, from the wire's form to ids with kinds. */
+export const schemas = {
+  createPayment: verb.extend({
+    buyerId: buyerField,
+    amount: moneyField(1n),
+    paymentMethodToken: tokenField,
+    splits: z
+      .array(splitField)
+      .min(1, 'must have at least one split')
+      .max(SPLITS_MAX, `must have at most ${SPLITS_MAX} splits`),
+    returnUrl: returnUrlField,
+  }),
+  authorizePayment: verb,
+  capturePayment: verb.extend({ amount: moneyField(1n) }),
+  voidPayment: verb,
+  refundPayment: verb.extend({
+    refundId: idField('refund'),
+    amount: moneyField(1n),
+    reason: enumField([RefundReason.CANCELLED, RefundReason.UNWANTED_CAPTURE]),
+  }),
+  getPayment: z.object({ paymentId: idField('payment') }),
+  getBalance: z.object({
+    sellerId: optionalIdField('seller'),
+    currencyCode: z.union([z.literal(''), currencyField]),
+  }),
+  listLedgerEntries: z.object({
+    sellerId: optionalIdField('seller'),
+    paymentId: optionalIdField('payment'),
+    pageSize: integerField({ min: 0, max: PAGE_SIZE_MAX }),
+    pageToken: z.string().max(URL_LENGTH_MAX, 'must be a page_token of an earlier answer'),
+  }),
+} satisfies RequestSchemas<PaymentServiceDefinition>
+
+function isHttps(text: string): boolean {
+  return URL.canParse(text) && new URL(text).protocol === 'https:'
+}

@@ -1,0 +1,7 @@
+export * from './store-inbox.ts'
+export * from './store-ledger.ts'
+export * from './store-payment.ts'
+export * from './store-refund.ts'
+export * from './store-refund-turn.ts'
+export * from './store-turn.ts'
+export * from './store-watch.ts'

@@ -1,0 +1,322 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type OrderId, type PaymentId, present, type SellerId } from '@holdfast/kernel'
+import {
+  createPaymentSimulator,
+  type PaymentSimulator,
+  SIMULATOR_DEFAULTS,
+} from '@holdfast/payment-simulator'
+import { type Payment, PaymentServiceDefinition } from '@holdfast/proto/payment'
+import { type Caller, createRpcClient, type RpcClient, scopeFor } from '@holdfast/rpc'
+import { newId, systemClock } from '@holdfast/runtime'
+import { SILENT_LOGGER } from '@holdfast/telemetry'
+import {
+  backing,
+  createTestCallers,
+  createTestDatabase,
+  type TestDatabase,
+} from '@holdfast/testkit'
+import type { SubOrderSplit } from '../src/domain.ts'
+import {
+  createPayment,
+  createPaymentJobs,
+  PAYMENT_MIGRATIONS,
+  type PaymentServer,
+} from '../src/server.ts'
+
+/** Any free port of loopback. */
+const ANY_ADDRESS = { host: '127.0.0.1', port: 0 }
+const API_KEY = 'sk_sim_test'
+export const WEBHOOK_SECRET = 'whsec_test'
+const VAULT_KEYS = {
+  current: 1,
+  keys: [{ version: 1, key: Buffer.alloc(32, 7).toString('base64') }],
+}
+
+type Client = RpcClient<PaymentServiceDefinition>
+
+/** The provider, asked and ordered about by a test; it knows better than the product who was charged. */
+export interface ProviderUnderTest {
+  readonly url: string
+  readonly apiKey: string
+  /** Rows of its own ledger for one payment. */
+  rows(list: 'charges' | 'transactions', ref: string): Promise<readonly ProviderRow[]>
+  intents(ref: string): Promise<readonly ProviderRow[]>
+  /** Orders a failure for the next calls of a payment. */
+  order(order: {
+    readonly ref: string
+    readonly operation: string
+    readonly script: string | object
+    readonly times?: number
+  }): Promise<void>
+  post(path: string, body: object): Promise<Response>
+  /** Ends and starts it again on its ledger and address. */
+  stop(): Promise<void>
+  start(): Promise<void>
+}
+
+export interface ProviderRow {
+  readonly id: string
+  readonly state: string
+  readonly amountMinor: string
+}
+
+/** Copies of the service with one database and one provider, and clients that act as who they say. */
+export interface PaymentUnderTest extends AsyncDisposable {
+  readonly database: TestDatabase
+  readonly provider: ProviderUnderTest
+  readonly copies: readonly PaymentServer[]
+  readonly webhookUrl: string
+  readonly checkout: Client
+  clientOf(caller: Caller, copy?: number): Client
+  startJobs(): Promise<AsyncDisposable>
+  /** Creates a payment of one sub-order or more with this method token. */
+  create(methodToken: string, splits?: readonly SubOrderSplit[]): Promise<Created>
+  get(paymentId: string): Promise<Payment>
+  /** Settings of a serving process, to be given to a child. */
+  readonly settings: object
+}
+
+/** A payment that was created, with what later verbs need. */
+export interface Created {
+  readonly paymentId: PaymentId
+  readonly orderId: OrderId
+  readonly amount: { readonly currencyCode: string; readonly minor: bigint }
+  verb(): { readonly requestId: string; readonly paymentId: PaymentId; readonly orderId: OrderId }
+}
+
+/** A scope of 20 s, more than a busy machine needs. */
+export const scope = () => scopeFor({ timeoutMs: 20_000, clock: systemClock })
+
+/** A new request id. */
+export const requestId = (): string => randomUUID()
+
+/** A member of the seller with this role. */
+export function memberOf(sellerId: SellerId, role: 'owner' | 'viewer' = 'viewer'): Caller {
+  const ids = { sessionId: newId('session'), accountId: newId('account') }
+  return { kind: 'seller', ...ids, sellerId, role }
+}
+
+export const operator = (): Caller => ({
+  kind: 'operator',
+  sessionId: newId('session'),
+  accountId: newId('account'),
+})
+
+/** A split of EUR 15.00: seller 1,000, commission 200, its tax 40, tax the platform remits 260. */
+export function splitFor(sellerId = newId('seller')): SubOrderSplit {
+  return {
+    subOrderId: newId('subOrder'),
+    sellerId,
+    goodsMinor: 1_000n,
+    shippingMinor: 140n,
+    sellerTaxMinor: 100n,
+    platformTaxMinor: 260n,
+    commissionMinor: 200n,
+    commissionTaxMinor: 40n,
+  }
+}
+
+/** The request that creates a payment. */
+export function createRequest(
+  methodToken: string,
+  splits: readonly SubOrderSplit[] = [splitFor()],
+) {
+  const money = (minor: bigint) => ({ currencyCode: 'EUR', minor })
+  const total = splits.reduce(
+    (sum, one) =>
+      sum + one.goodsMinor + one.shippingMinor + one.sellerTaxMinor + one.platformTaxMinor,
+    0n,
+  )
+  return {
+    requestId: requestId(),
+    paymentId: newId('payment'),
+    orderId: newId('order'),
+    buyerId: newId('guest') as string,
+    amount: money(total),
+    paymentMethodToken: methodToken,
+    returnUrl: '',
+    splits: splits.map((one) => ({
+      subOrderId: one.subOrderId as string,
+      sellerId: one.sellerId as string,
+      goods: money(one.goodsMinor),
+      shipping: money(one.shippingMinor),
+      sellerTax: money(one.sellerTaxMinor),
+      platformTax: money(one.platformTaxMinor),
+      commission: money(one.commissionMinor),
+      commissionTax: money(one.commissionTaxMinor),
+    })),
+  }
+}
+
+/** Starts a provider and `copies` serving processes on a database of their own. */
+export async function startPayment(
+  options: {
+    readonly copies?: number
+    readonly callLimitMs?: number
+    readonly keyLifetimeMs?: number
+  } = {},
+): Promise<PaymentUnderTest> {
+  const database = await createTestDatabase({
+    service: 'payment',
+    migrationFolders: PAYMENT_MIGRATIONS,
+  })
+  const webhookPort = await freePort()
+  const webhookUrl = `http://127.0.0.1:${webhookPort}/webhooks/simulator`
+  const provider = await startProvider(webhookUrl, options.keyLifetimeMs)
+  const callers = createTestCallers()
+  const shared = {
+    OPERATIONS_ADDRESS: ANY_ADDRESS,
+    LOG_LEVEL: 'error' as const,
+    ENVIRONMENT: 'test',
+    DATABASE_URL: database.url('app'),
+    DATABASE_PASSWORD_FILE: database.password,
+    DATABASE_CONNECTIONS_MAX: 8,
+    NATS_URL: backing().natsUrl,
+    PROVIDER_URL: provider.url,
+    PROVIDER_KEY_FILE: API_KEY,
+    PROVIDER_CALL_LIMIT_MS: options.callLimitMs ?? 1_000,
+    VAULT_KEY_FILE: VAULT_KEYS as unknown,
+  }
+  const config = {
+    ...shared,
+    LISTEN_ADDRESS: ANY_ADDRESS,
+    HTTP_LISTEN_ADDRESS: ANY_ADDRESS,
+    WEBHOOK_SECRET_FILE: [WEBHOOK_SECRET],
+    PAGE_TOKEN_KEY_FILE: new Uint8Array(32),
+    SERVICE_KEY_FILE: undefined,
+    PEER_KEYS_FILE: undefined,
+    SESSION_ADDRESSES: [],
+  }
+  const { authenticator } = callers
+  const overrides = {
+    authenticator,
+    ...(options.keyLifetimeMs === undefined ? {} : { keyWindowMs: options.keyLifetimeMs }),
+  }
+  const copies = await Promise.all(
+    Array.from({ length: options.copies ?? 2 }, (_, copy) => {
+      const HTTP_LISTEN_ADDRESS = { host: '127.0.0.1', port: copy === 0 ? webhookPort : 0 }
+      return createPayment({ ...config, HTTP_LISTEN_ADDRESS }, SILENT_LOGGER, overrides)
+    }),
+  )
+  const clients: AsyncDisposable[] = []
+  const clientOf = (caller: Caller, copy?: number): Client => {
+    const token = callers.tokenFor(caller)
+    const chosen = copy === undefined ? copies : [present(copies[copy], 'the copy')]
+    const client = openClient(
+      chosen.map((server) => server.address),
+      token,
+    )
+    clients.push(client)
+    return client
+  }
+  const checkout = clientOf({ kind: 'service', service: 'checkout' })
+  return {
+    database,
+    provider,
+    copies,
+    webhookUrl,
+    checkout,
+    clientOf,
+    settings: config,
+    startJobs: () => createPaymentJobs(shared, SILENT_LOGGER, overrides),
+    create: async (methodToken, splits) => {
+      const request = createRequest(methodToken, splits)
+      await checkout.createPayment(request, scope())
+      const { paymentId, orderId, amount } = request
+      const verb = () => ({ requestId: requestId(), paymentId, orderId })
+      return { paymentId, orderId, amount, verb }
+    },
+    get: async (paymentId) => {
+      const { payment } = await checkout.getPayment({ paymentId }, scope())
+      return present(payment, 'the payment')
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const client of clients) await client[Symbol.asyncDispose]()
+      await Promise.all(copies.map((copy) => copy[Symbol.asyncDispose]()))
+      await provider[Symbol.asyncDispose]()
+      await database[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** A client of copies at these addresses. */
+export function openClient(addresses: readonly string[], token: string): Client {
+  return createRpcClient({
+    definition: PaymentServiceDefinition,
+    to: 'payment',
+    addresses,
+    bearer: () => token,
+    retries: 'none',
+    breaker: 'off',
+    timeoutMs: 20_000,
+    clock: systemClock,
+    log: SILENT_LOGGER,
+  })
+}
+
+async function startProvider(
+  webhookUrl: string,
+  keyLifetimeMs: number | undefined,
+): Promise<ProviderUnderTest & AsyncDisposable> {
+  const folder = await mkdtemp(join(tmpdir(), 'payment-'))
+  const port = await freePort()
+  const open = (): Promise<PaymentSimulator> =>
+    createPaymentSimulator({
+      ...SIMULATOR_DEFAULTS,
+      port,
+      dataFolder: folder,
+      apiKey: API_KEY,
+      webhookUrl,
+      webhookSecret: WEBHOOK_SECRET,
+      webhookRetryMs: 50,
+      lateWebhookMs: 500,
+      ...(keyLifetimeMs === undefined ? {} : { keyLifetimeMs }),
+    })
+  let running: PaymentSimulator | undefined = await open()
+  const { url } = running
+  const headers = { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json' }
+  const list = async (path: string): Promise<readonly ProviderRow[]> => {
+    const response = await fetch(`${url}${path}`, { headers })
+    return ((await response.json()) as { data: ProviderRow[] }).data
+  }
+  const post = (path: string, body: object) =>
+    fetch(`${url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+  const stop = async () => {
+    await running?.[Symbol.asyncDispose]()
+    running = undefined
+  }
+  return {
+    url,
+    apiKey: API_KEY,
+    rows: (name, ref) => list(`/v1/${name}?limit=500&ref=${ref}`),
+    intents: (ref) => list(`/v1/intents?ref=${ref}`),
+    order: async (order) => {
+      const answer = await post('/admin/scripts', order)
+      if (answer.status !== 201) throw new Error(`not ordered: ${await answer.text()}`)
+    },
+    post,
+    stop,
+    start: async () => {
+      running = await open()
+    },
+    [Symbol.asyncDispose]: async () => {
+      await stop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
