@@ -1,0 +1,41 @@
+import type { OrderId } from '@holdfast/kernel'
+import { guardActivities, withHeartbeat } from '@holdfast/temporal'
+import type { CheckoutActivities } from '@holdfast/workflows/contract'
+import { pay } from './activities-pay.ts'
+import { prepare } from './activities-prepare.ts'
+import { type StepParts, stepsOf } from './activities-step.ts'
+import { endAndRelease, finishAndComplete, releaseHold, voidPayment } from './activities-undo.ts'
+import { judgeFailure } from './failures.ts'
+import { recordPark } from './store.ts'
+
+export type { StepParts } from './activities-step.ts'
+
+/**
+ * The effects of a purchase for its workflow. Each reads the order's row first and goes on from
+ * where it stands, so that running one twice, late or beside itself changes nothing.
+ */
+export function createActivities(parts: StepParts): CheckoutActivities {
+  const { db, log, changed } = parts
+  const told = async <T>(orderId: OrderId, work: Promise<T>): Promise<T> => {
+    try {
+      return await work
+    } finally {
+      // Also after a failure: a part of the step may have been written.
+      changed(orderId)
+    }
+  }
+  return guardActivities<CheckoutActivities>(
+    {
+      prepare: ({ orderId }) => told(orderId, prepare(stepsOf(parts, orderId))),
+      pay: ({ orderId }) =>
+        withHeartbeat(parts.clock, () => told(orderId, pay(stepsOf(parts, orderId)))),
+      finish: ({ orderId }) => told(orderId, finishAndComplete(stepsOf(parts, orderId))),
+      voidPayment: ({ orderId }) => told(orderId, voidPayment(stepsOf(parts, orderId))),
+      releaseHold: ({ orderId }) => told(orderId, releaseHold(stepsOf(parts, orderId))),
+      endOrder: ({ orderId, reason }) =>
+        told(orderId, endAndRelease(stepsOf(parts, orderId), reason)),
+      recordPark: async (park) => ({ parkSeq: await told(park.orderId, recordPark(db, park)) }),
+    },
+    { log, judge: judgeFailure },
+  )
+}

@@ -1,0 +1,52 @@
+import type { OrderId } from '@holdfast/kernel'
+import type { OrderState } from './domain.ts'
+import type { ParkAction } from './domain-park.ts'
+
+/**
+ * What came of taking an order further: its run is under way; it was ended instead; it is over or
+ * gone on already; or it has to be tried again later.
+ */
+export type StartOutcome = 'started' | 'rejected' | 'gone-on' | 'later'
+
+/**
+ * Claims the cart of a PENDING order whose payment stands, and starts its run; for another live
+ * order starts the run again. Repeats change nothing. Never throws: what cannot be done now is
+ * `later`.
+ */
+export type StartOrder = (orderId: OrderId, limitMs: number) => Promise<StartOutcome>
+
+/** Tells an order's run to look at its row again; only a hint, so it never fails. */
+export type PokeRun = (orderId: OrderId) => Promise<void>
+
+/** How far an operator's decision is: the run took it over, or it will be sent again. */
+export type DecisionStatus = 'applied' | 'pending'
+
+/** Sends a committed decision to the order's run. Repeats change nothing; never throws. */
+export type SendDecision = (
+  decision: {
+    readonly orderId: OrderId
+    readonly parkSeq: number
+    readonly action: ParkAction
+  },
+  limitMs: number,
+) => Promise<DecisionStatus>
+
+/** How far a caller of PlaceOrder wants to wait. */
+export type WaitFor = 'RESERVED' | 'PAID'
+
+/** States in which whoever waits for payment is answered: paid, ended, or somebody else's turn. */
+const SETTLED: readonly OrderState[] = [
+  'PAID',
+  'COMPLETED',
+  'REJECTED',
+  'DECLINED',
+  'CANCELLED',
+  'EXPIRED',
+  'ACTION_REQUIRED',
+  'IN_REVIEW',
+]
+
+/** True when the order is as far as the caller wants to wait. */
+export function isReached(state: OrderState, waitFor: WaitFor): boolean {
+  return waitFor === 'PAID' ? SETTLED.includes(state) : state !== 'PENDING'
+}

@@ -1,0 +1,167 @@
+import type { Bus } from '@holdfast/bus'
+import { FACTS_STREAM } from '@holdfast/bus'
+import type { Clock, OrderId } from '@holdfast/kernel'
+import type { PrimaryDb } from '@holdfast/pg'
+import { type Loop, startLoop } from '@holdfast/runtime'
+import type { Logger } from '@holdfast/telemetry'
+import { performDuty } from './jobs-duty.ts'
+import type { CallScope, Peers } from './clients.ts'
+import type { PokeRun, SendDecision, StartOrder } from './domain-start.ts'
+import { PAYMENT_FACTS, orderOfPaymentFact } from './events.ts'
+import type * as Store from './store.ts'
+import { type Figure, dutiesMissing, ordersStarted, showFigures } from './telemetry.ts'
+
+/** What the loops work with, given by the composition root. */
+export interface JobParts {
+  readonly db: PrimaryDb
+  readonly store: typeof Store
+  readonly peers: Peers
+  readonly bus: Bus
+  readonly startOrder: StartOrder
+  readonly pokeRun: PokeRun
+  readonly sendDecision: SendDecision
+  readonly changed: (orderId: OrderId) => void
+  /** A scope of this many ms for one call, ended with the signal. */
+  readonly scope: (timeoutMs: number, signal: AbortSignal) => CallScope
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Rows of one turn: as many as are worked off well before another process would take them. */
+const ROWS_MAX = 20
+
+/** Between looks for orders that nobody takes further, ms. */
+const START_EVERY_MS = 500
+
+/** Longest wait for one start, ms; below the 2 s after which another process takes the order. */
+const START_MS = 1_500
+
+/** Between looks for duties, ms. */
+const DUTIES_EVERY_MS = 500
+
+/** Between looks for decisions that did not reach their run, ms. */
+const DECISIONS_EVERY_MS = 1_000
+
+/** Longest wait for one decision, ms; below the 5 s after which it is sent again. */
+const DECISION_MS = 3_000
+
+/** Between comparisons of ended orders with what they owe, ms. */
+const RECONCILE_EVERY_MS = 30_000
+
+/** Between counts for the metrics, ms. */
+const COUNT_EVERY_MS = 5_000
+
+/** Starts the loops of this service; disposing ends them after their present turn. */
+export function startJobs(parts: JobParts): AsyncDisposable {
+  const loops: readonly AsyncDisposable[] = [
+    startStarter(parts),
+    startDuties(parts),
+    startDecisions(parts),
+    startReconciler(parts),
+    startCounter(parts),
+    followPayments(parts),
+  ]
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(loops.map((loop) => loop[Symbol.asyncDispose]()))
+    },
+  }
+}
+
+/** Takes orders further whose own process did not: lost, restarted, or without Temporal. */
+function startStarter({ db, store, startOrder, changed, clock, log }: JobParts): Loop {
+  return startLoop({
+    name: 'checkout.starter',
+    everyMs: START_EVERY_MS,
+    clock,
+    log,
+    turn: async () => {
+      const due = await store.takeDueOrdersToStart(db, ROWS_MAX)
+      await Promise.all(
+        due.map(async (order) => {
+          const outcome = await startOrder(order.orderId, START_MS)
+          ordersStarted.add(1, { outcome })
+          // Only an order without a payment stays behind here; its buyer alone has the token.
+          if (outcome !== 'later' || !order.isAbandoned) return
+          if (await store.abandonOrder(db, order.orderId)) changed(order.orderId)
+        }),
+      )
+      return due.length === ROWS_MAX ? 'again' : undefined
+    },
+  })
+}
+
+/** Works off what ended and paid orders owe to other services, until it is done. */
+function startDuties(parts: JobParts): Loop {
+  const { db, store, clock, log } = parts
+  return startLoop({
+    name: 'checkout.duties',
+    everyMs: DUTIES_EVERY_MS,
+    clock,
+    log,
+    turn: async (signal) => {
+      const due = await store.takeDueDuties(db, ROWS_MAX)
+      await Promise.all(due.map((duty) => performDuty(parts, duty, signal)))
+      return due.length === ROWS_MAX ? 'again' : undefined
+    },
+  })
+}
+
+/** Sends operators' decisions again until their runs have taken them over. */
+function startDecisions({ db, store, sendDecision, clock, log }: JobParts): Loop {
+  return startLoop({
+    name: 'checkout.decisions',
+    everyMs: DECISIONS_EVERY_MS,
+    clock,
+    log,
+    turn: async () => {
+      const due = await store.takeDueDecisions(db, ROWS_MAX)
+      await Promise.all(due.map((decision) => sendDecision(decision, DECISION_MS)))
+    },
+  })
+}
+
+/** Compares ended orders with what they owe; whatever is missing is a bug, and is owed again. */
+function startReconciler({ db, store, clock, log }: JobParts): Loop {
+  return startLoop({
+    name: 'checkout.reconciler',
+    everyMs: RECONCILE_EVERY_MS,
+    clock,
+    log,
+    turn: async () => {
+      const missing = await store.owedButMissing(db)
+      if (missing === 0) return
+      dutiesMissing.add(missing)
+      log.error('Ended orders lacked duties', { found: missing })
+    },
+  })
+}
+
+function startCounter({ db, store, clock, log }: JobParts): Loop {
+  let figures: readonly Figure[] = []
+  showFigures(() => figures)
+  return startLoop({
+    name: 'checkout.counter',
+    everyMs: COUNT_EVERY_MS,
+    clock,
+    log,
+    turn: async () => {
+      figures = await store.readCounts(db)
+    },
+  })
+}
+
+/** Payment's facts make runs look at once; lost ones cost a poll interval. */
+function followPayments({ bus, pokeRun }: JobParts): AsyncDisposable {
+  return bus.consume({
+    stream: FACTS_STREAM,
+    filterSubjects: PAYMENT_FACTS,
+    name: 'checkout-payments',
+    handle: async (message) => {
+      const orderId = orderOfPaymentFact(message.subject, message.data)
+      if (orderId !== undefined) await pokeRun(orderId)
+    },
+    // Nothing is lost with a hint: every run also looks by itself.
+    park: async () => undefined,
+  })
+}

@@ -1,0 +1,179 @@
+import { type Clock, IllegalState, NotFound, type OrderId } from '@holdfast/kernel'
+import { scopeFor } from '@holdfast/rpc'
+import type { Logger } from '@holdfast/telemetry'
+import {
+  type TemporalLink,
+  WORKFLOW_GONE,
+  signalWorkflow,
+  startWorkflowEagerly,
+  updateWorkflow,
+} from '@holdfast/temporal'
+import {
+  MESSAGES,
+  type ResolveParkAnswer,
+  type ResolveParkInput,
+  WORKFLOW_TYPES,
+  checkoutWorkflowId,
+} from '@holdfast/workflows/contract'
+import type { Peers } from './clients.ts'
+import { isLive } from './domain.ts'
+import type { PokeRun, SendDecision, StartOrder, StartOutcome } from './domain-start.ts'
+import * as store from './store.ts'
+import { ordersWithoutRun } from './telemetry.ts'
+
+/** What takes orders from their rows to their runs. */
+export interface RunParts {
+  readonly db: store.PrimaryDb
+  readonly peers: Peers
+  readonly link: TemporalLink
+  readonly taskQueue: string
+  readonly changed: (orderId: OrderId) => void
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Limit of a signal, which is only a hint, ms. */
+const POKE_MS = 500
+
+/** Takes orders further: claims the cart and starts the run, joining one that is under way. */
+export function createStarter(parts: RunParts): StartOrder {
+  return async (orderId, limitMs) => {
+    try {
+      return await startOrder(parts, orderId, limitMs)
+    } catch (error) {
+      const failure = error instanceof Error ? error : new Error(String(error))
+      parts.log.warn('An order could not be taken further yet', { orderId, failure })
+      return 'later'
+    }
+  }
+}
+
+async function startOrder(
+  parts: RunParts,
+  orderId: OrderId,
+  limitMs: number,
+): Promise<StartOutcome> {
+  const order = await store.readOrder(parts.db, orderId)
+  if (!isLive(order.state)) return 'gone-on'
+  if (order.state !== 'PENDING') return startRun(parts, order, limitMs)
+  if (order.paymentState === undefined) return 'later'
+  if (order.claimVersion !== undefined) return startRun(parts, order, limitMs)
+  const claimed = await claimCart(parts, order, limitMs)
+  return typeof claimed === 'string' ? claimed : startRun(parts, claimed, limitMs)
+}
+
+async function claimCart(
+  parts: RunParts,
+  order: store.StoredOrder,
+  limitMs: number,
+): Promise<store.StoredOrder | StartOutcome> {
+  const scope = scopeFor({ timeoutMs: limitMs, clock: parts.clock })
+  const { buyerId, cartVersion } = order
+  try {
+    const ask = { ...order, buyerId, expectedVersion: cartVersion }
+    const claimVersion = await parts.peers.cart.claim(ask, scope)
+    return (await store.noteClaim(parts.db, order, claimVersion)) ?? 'later'
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    const by = { kind: 'SERVICE', actor: 'checkout', reason: 'CART_CHANGED' } as const
+    await store.endOrder(parts.db, order.orderId, by)
+    parts.changed(order.orderId)
+    return 'rejected'
+  }
+}
+
+/** True when the cart cannot be claimed for certain: changed, gone, or another order's. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof IllegalState || error instanceof NotFound
+}
+
+async function startRun(
+  parts: RunParts,
+  order: store.StoredOrder,
+  limitMs: number,
+): Promise<StartOutcome> {
+  const { orderId, sellerIds } = order
+  const answer = await startWorkflowEagerly(parts.link, {
+    workflowType: WORKFLOW_TYPES.checkout,
+    workflowId: checkoutWorkflowId(orderId),
+    taskQueue: parts.taskQueue,
+    input: { orderId },
+    searchAttributes: {
+      HoldfastBuyerId: order.buyerId,
+      HoldfastSellerIds: sellerIds,
+      HoldfastPaymentId: order.paymentId,
+    },
+    summary: `Purchase ${orderId} from ${sellerIds.length} seller(s)`,
+    details: [
+      `Buyer ${order.buyerId} accepted quote ${order.quoteId}.`,
+      `- Cart: ${order.cartId}`,
+      `- Hold: ${order.holdId}`,
+      `- Payment: ${order.paymentId}`,
+      `- Sellers: ${sellerIds.join(', ')}`,
+    ].join('\n'),
+    limitMs,
+  })
+  if (answer !== 'over-already') return answer === 'unknown' ? 'later' : 'started'
+  return lookAtOrderWithoutRun(parts, orderId)
+}
+
+/** The run of this id is over. Usually the order is too; if it is not, a person has to look. */
+async function lookAtOrderWithoutRun(parts: RunParts, orderId: OrderId): Promise<StartOutcome> {
+  const order = await store.readOrder(parts.db, orderId)
+  if (!isLive(order.state)) return 'gone-on'
+  ordersWithoutRun.add(1, { state: order.state })
+  parts.log.error('A live order has no run: reset its workflow', { orderId, state: order.state })
+  return 'later'
+}
+
+/** Hints to runs that their order's row has moved. */
+export function createPoker(parts: Pick<RunParts, 'link'>): PokeRun {
+  return async (orderId) => {
+    try {
+      const workflowId = checkoutWorkflowId(orderId)
+      const signal = { workflowId, name: MESSAGES.orderMoved, limitMs: POKE_MS }
+      await signalWorkflow(parts.link, signal)
+    } catch (error) {
+      const failure = error instanceof Error ? error : new Error(String(error))
+      parts.link.log.info('A hint was not sent', { orderId, failure })
+    }
+  }
+}
+
+/** Sends operators' decisions to runs, and closes the park when the run took one over. */
+export function createDecisionSender(parts: RunParts): SendDecision {
+  return async (decision, limitMs) => {
+    const { orderId, parkSeq, action } = decision
+    const input: ResolveParkInput = { park_seq: parkSeq, action }
+    const outcome = await updateWorkflow<ResolveParkAnswer>(parts.link, {
+      workflowId: checkoutWorkflowId(orderId),
+      name: MESSAGES.resolvePark,
+      updateId: `park-${parkSeq}`,
+      input,
+      limitMs,
+    })
+    if (outcome.kind === 'unknown') return 'pending'
+    if (outcome.kind === 'refused' && !(await isPast(parts, decision, outcome.reason))) {
+      return 'pending'
+    }
+    await store.closePark(parts.db, { orderId, parkSeq })
+    parts.changed(orderId)
+    return 'applied'
+  }
+}
+
+/** True when a refused decision has nothing left to decide: its order is over, or parked anew. */
+async function isPast(
+  parts: RunParts,
+  decision: { readonly orderId: OrderId; readonly parkSeq: number },
+  reason: string,
+): Promise<boolean> {
+  const order = await store.readOrder(parts.db, decision.orderId)
+  if (!isLive(order.state)) return true
+  if (reason === WORKFLOW_GONE) {
+    const { orderId } = decision
+    ordersWithoutRun.add(1, { state: order.state })
+    parts.log.error('A parked order has no run: reset its workflow', { orderId, reason })
+  }
+  return false
+}

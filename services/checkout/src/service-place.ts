@@ -1,0 +1,173 @@
+import {
+  HoldfastError,
+  IllegalState,
+  InvalidInput,
+  NotFound,
+  type OrderId,
+  SECOND_MS,
+} from '@holdfast/kernel'
+import type { PlaceOrderResponse } from '@holdfast/proto/checkout'
+import { type CallContext, holdsCardNumber } from '@holdfast/rpc'
+import type { z } from 'zod'
+import { isEndedWithoutMoney } from './domain.ts'
+import type { SplitView } from './domain-peer.ts'
+import { isReached } from './domain-start.ts'
+import type { schemas } from './schema.ts'
+import { type CheckoutParts, buyerIdsOf } from './service-parts.ts'
+import { adopt } from './service-read.ts'
+import { orderMessage } from './service-wire.ts'
+import type { StoredWholeOrder } from './store.ts'
+import { ordersPlaced, placeDuration } from './telemetry.ts'
+
+type Request = z.output<typeof schemas.placeOrder>
+
+/** Kept back of the caller's time to read and send the answer, ms. */
+const ANSWER_MS = 150
+
+/** The row is read at least this often while a caller waits, ms: hints may be lost. */
+const POLL_MS = 250
+
+/** Between tries of a call that may succeed later, ms. */
+const AGAIN_MS = 250
+
+/** Longest wait for the start of a run, ms; the jobs start what was not. */
+const START_MS = 2 * SECOND_MS
+
+/**
+ * Buys what a quote says. The purchase is written first; then this process takes it as far as the
+ * time allows, and whatever happens on the way, the answer is the order's row as it stands (I27).
+ */
+export async function placeOrder(
+  parts: CheckoutParts,
+  request: Request,
+  call: CallContext,
+): Promise<PlaceOrderResponse> {
+  const { db, store, waiters, newId, clock } = parts
+  const startedAtMs = clock.monotonicMs()
+  refuseCardNumber(request.paymentMethodToken)
+  await adopt(parts, call.caller)
+  const { orderId, placed } = await store.placeOrder(db, {
+    key: call.requestKey(request.requestId),
+    buyerIds: buyerIdsOf(call.caller),
+    quoteId: request.quoteId,
+    orderId: newId('order'),
+    holdId: newId('hold'),
+    paymentId: newId('payment'),
+    refundId: newId('refund'),
+    newSubOrderId: () => newId('subOrder'),
+  })
+  if (placed !== undefined) ordersPlaced.add(1)
+  using watch = waiters.watch(orderId)
+  // Not awaited: the order may be as far as wanted while a later call of this still waits.
+  const driving = drive(parts, { orderId, request, call })
+  driving.catch((error: unknown) => {
+    const failure = error instanceof Error ? error : new Error(String(error))
+    call.log.warn('An order was left to the jobs', { orderId, failure })
+  })
+  const order = await whenReached(parts, { orderId, request, call, watch, isNew: !!placed })
+  placeDuration.record(clock.monotonicMs() - startedAtMs, { state: order.state })
+  return { order: orderMessage(order, { view: { kind: 'whole' } }) }
+}
+
+async function whenReached(
+  parts: CheckoutParts,
+  about: {
+    readonly orderId: OrderId
+    readonly request: Request
+    readonly call: CallContext
+    readonly watch: { wait(waitMs: number, signal: AbortSignal): Promise<void> }
+    readonly isNew: boolean
+  },
+): Promise<StoredWholeOrder> {
+  const { db, store, clock } = parts
+  const { orderId, request, call, watch } = about
+  // A new order is nowhere yet, so it is waited for before the first look; a repeat is looked at
+  // first.
+  if (about.isNew) await watch.wait(POLL_MS, call.signal)
+  for (;;) {
+    const order = await store.readWholeOrder(db, orderId)
+    const leftMs = call.deadlineAtMs - clock.monotonicMs() - ANSWER_MS
+    if (isReached(order.state, request.waitFor) || leftMs <= 0 || call.signal.aborted) return order
+    await watch.wait(Math.min(POLL_MS, leftMs), call.signal)
+  }
+}
+
+function refuseCardNumber(token: string): void {
+  if (!holdsCardNumber(token)) return
+  const description = 'is a card number; send the token of your payment provider instead'
+  const violation = { field: 'payment_method_token', description }
+  throw new InvalidInput(`payment_method_token ${description}.`, [violation], 'CARD_NUMBER_REFUSED')
+}
+
+interface Drive {
+  readonly orderId: OrderId
+  readonly request: Request
+  readonly call: CallContext
+}
+
+/**
+ * Takes a PENDING order from its row to its run. Fails when the time is over; the jobs go on then.
+ */
+async function drive(parts: CheckoutParts, about: Drive): Promise<void> {
+  const order = await parts.store.readWholeOrder(parts.db, about.orderId)
+  if (order.state !== 'PENDING') return
+  if (order.paymentState === undefined && !(await makePayment(parts, about, order))) return
+  await parts.startOrder(about.orderId, START_MS)
+}
+
+/** True when the payment stands and the order may go on. */
+async function makePayment(
+  parts: CheckoutParts,
+  about: Drive,
+  order: StoredWholeOrder,
+): Promise<boolean> {
+  const { call, request, orderId } = about
+  const { db, store, clock } = parts
+  // Bounded by the call's deadline, in which the peer's client refuses to send any more.
+  for (;;) {
+    try {
+      const view = await parts.peers.payment.create(
+        {
+          ...order,
+          paymentMethodToken: request.paymentMethodToken,
+          returnUrl: request.returnUrl,
+          splits: splitsOf(order),
+        },
+        call,
+      )
+      if (isEndedWithoutMoney(view.state)) return false
+      return await notePayment(parts, orderId)
+    } catch (error) {
+      if (isDefinite(error)) {
+        const by = { kind: 'SERVICE', actor: 'checkout', reason: 'PAYMENT_FAILED' } as const
+        await store.endOrder(db, orderId, by)
+        parts.waiters.changed(orderId)
+        throw error
+      }
+      if (call.signal.aborted || call.deadlineAtMs - clock.monotonicMs() < AGAIN_MS) throw error
+      await clock.sleep(AGAIN_MS, call.signal)
+    }
+  }
+}
+
+async function notePayment({ db, store }: CheckoutParts, orderId: OrderId): Promise<boolean> {
+  // Each further round follows a change by somebody else, and a changed order is soon not PENDING.
+  for (;;) {
+    const order = await store.readOrder(db, orderId)
+    if (order.state !== 'PENDING') return false
+    if (order.paymentState !== undefined) return true
+    if ((await store.notePaymentMade(db, order)) !== undefined) return true
+  }
+}
+
+function isDefinite(error: unknown): boolean {
+  if (!(error instanceof HoldfastError)) return false
+  return error instanceof InvalidInput || error instanceof IllegalState || error instanceof NotFound
+}
+
+function splitsOf(order: StoredWholeOrder): readonly SplitView[] {
+  return order.sellers.flatMap(({ sellerId, amounts }) => {
+    const subOrder = order.subOrders.find((one) => one.sellerId === sellerId)
+    return subOrder === undefined ? [] : [{ ...amounts, sellerId, subOrderId: subOrder.subOrderId }]
+  })
+}

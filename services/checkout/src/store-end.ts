@@ -1,0 +1,179 @@
+import {
+  Conflict,
+  type ErrorReason,
+  type OrderId,
+  type SubOrderId,
+  idFromUuid,
+  uuidOf,
+} from '@holdfast/kernel'
+import { appendFacts } from '@holdfast/outbox'
+import { type PrimaryDb, type Tx, sql } from '@holdfast/pg'
+import { type Duty, type SubOrderState, dutiesAtEnd, isEnded, pathToEnd } from './domain.ts'
+import { subOrderChanged } from './events.ts'
+import {
+  type ChangedBy,
+  type OrderChange,
+  type StoredOrder,
+  changeOrder,
+  lockOrder,
+  newEventId,
+} from './store-order.ts'
+
+const insertDuties = sql(
+  'checkout.duty.insert',
+  `INSERT INTO order_duty (order_id, duty) SELECT $1, unnest($2::text[])
+   ON CONFLICT (order_id, duty) DO NOTHING`,
+)
+
+const moveSubOrderRows = sql<{
+  readonly sub_order_id: string
+  readonly seller_id: string
+  readonly version: bigint
+  readonly updated_at: Date
+}>(
+  'checkout.sub_order.move_all',
+  `WITH moved AS (
+     UPDATE sub_order SET state = $3, version = version + 1, updated_at = now()
+     WHERE order_id = $1 AND state = $2
+     RETURNING sub_order_id, seller_id, version, updated_at
+   ), noted AS (
+     INSERT INTO sub_order_transition
+       (sub_order_id, version, from_state, to_state, actor_kind, actor)
+     SELECT sub_order_id, version, $2, $3, $4, $5 FROM moved
+   )
+   SELECT sub_order_id, seller_id, version, updated_at FROM moved ORDER BY seller_id`,
+)
+
+/** Writes down what the order still owes; repeats add nothing. */
+export async function oweDuties(tx: Tx, orderId: OrderId, duties: readonly Duty[]): Promise<void> {
+  if (duties.length > 0) await tx.query(insertDuties, [uuidOf(orderId), duties])
+}
+
+/** Moves all parts of an order that are in `from`, each with its transition and fact. */
+export async function moveSubOrders(
+  tx: Tx,
+  orderId: OrderId,
+  move: {
+    readonly from: SubOrderState
+    readonly to: Exclude<SubOrderState, 'UNPAID'>
+    readonly by: ChangedBy
+  },
+): Promise<readonly SubOrderId[]> {
+  const { from, to, by } = move
+  const { rows } = await tx.query(moveSubOrderRows, [uuidOf(orderId), from, to, by.kind, by.actor])
+  const facts = rows.map((row) =>
+    subOrderChanged({
+      eventId: newEventId(),
+      subOrderId: idFromUuid('subOrder', row.sub_order_id),
+      orderId,
+      sellerId: idFromUuid('seller', row.seller_id),
+      state: to,
+      version: row.version,
+      at: row.updated_at,
+    }),
+  )
+  await appendFacts(tx, facts)
+  return rows.map((row) => idFromUuid('subOrder', row.sub_order_id))
+}
+
+/** As changeOrder under the order's lock, where nobody else can have moved it. */
+export async function changeLocked(
+  tx: Tx,
+  order: StoredOrder,
+  change: OrderChange,
+  by: ChangedBy,
+): Promise<StoredOrder> {
+  const changed = await changeOrder(tx, order, change, by)
+  if (changed === undefined) throw new Conflict('VERSION_MISMATCH', 'The order changed meanwhile.')
+  return changed
+}
+
+/**
+ * Ends an order without a purchase, for `reason`, with everything it still owes. Idempotent: an
+ * order that has ended, or was paid, is answered as it is.
+ */
+export async function endOrder(
+  db: PrimaryDb,
+  orderId: OrderId,
+  by: ChangedBy & { readonly reason: ErrorReason },
+): Promise<StoredOrder> {
+  return db.transaction(async (tx) => endLocked(tx, await lockOrder(tx, orderId), by))
+}
+
+/** Ends an order whose lock is held. */
+export async function endLocked(
+  tx: Tx,
+  order: StoredOrder,
+  by: ChangedBy & { readonly reason: ErrorReason },
+): Promise<StoredOrder> {
+  if (isEnded(order.state) || order.state === 'PAID') return order
+  let ended = order
+  for (const state of pathToEnd(order.state, by.reason)) {
+    const change = { state, failureReason: by.reason, actionUrl: '', isParked: false }
+    ended = await changeLocked(tx, ended, { ...change, expiresAt: undefined }, by)
+  }
+  await oweDuties(tx, order.orderId, dutiesAtEnd(order))
+  return ended
+}
+
+/**
+ * Marks an order as paid: its parts go to their sellers, its cart is completed, and a cancel that
+ * came too late becomes a refund. Idempotent: a paid order is answered as it is.
+ */
+export async function finishOrder(
+  db: PrimaryDb,
+  orderId: OrderId,
+  by: ChangedBy,
+): Promise<StoredOrder> {
+  return db.transaction(async (tx) => {
+    const order = await lockOrder(tx, orderId)
+    if (order.state === 'PAID' || isEnded(order.state)) return order
+    const change: OrderChange = { state: 'PAID', actionUrl: '', isParked: false }
+    const paid = await changeLocked(tx, order, { ...change, failureReason: undefined }, by)
+    await moveSubOrders(tx, orderId, { from: 'UNPAID', to: 'AWAITING_SHIPMENT', by })
+    await oweDuties(tx, orderId, ['COMPLETE_CLAIM'])
+    if (order.isCancelRequested) await beginRefund(tx, paid, by)
+    return paid
+  })
+}
+
+/** Takes a paid order back: its parts are cancelled when the money is on its way to the buyer. */
+export async function beginRefund(tx: Tx, order: StoredOrder, by: ChangedBy): Promise<void> {
+  const move = { from: 'AWAITING_SHIPMENT', to: 'CANCELLING', by } as const
+  await moveSubOrders(tx, order.orderId, move)
+  await oweDuties(tx, order.orderId, ['REFUND'])
+}
+
+/**
+ * Gives up an order whose payment was never made: its buyer alone has what it takes to make it.
+ * False when it went on meanwhile.
+ */
+export async function abandonOrder(db: PrimaryDb, orderId: OrderId): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const order = await lockOrder(tx, orderId)
+    if (order.state !== 'PENDING' || order.paymentState !== undefined) return false
+    await endLocked(tx, order, { kind: 'CLOCK', actor: 'job:starter', reason: 'ABANDONED' })
+    return true
+  })
+}
+
+/** Owes a refund of money that an ended order should never have taken. */
+export async function oweRefund(db: PrimaryDb, orderId: OrderId): Promise<void> {
+  await db.transaction(async (tx) => oweDuties(tx, orderId, ['REFUND']))
+}
+
+/** Ends a refunded order: PAID → CANCELLED with its parts. Idempotent. */
+export async function finishRefund(
+  db: PrimaryDb,
+  orderId: OrderId,
+  by: ChangedBy,
+): Promise<StoredOrder> {
+  return db.transaction(async (tx) => {
+    const order = await lockOrder(tx, orderId)
+    if (order.state !== 'PAID') return order
+    const change: OrderChange = { state: 'CANCELLED', failureReason: 'CANCEL_REQUESTED' }
+    const ended = await changeLocked(tx, order, change, by)
+    await moveSubOrders(tx, orderId, { from: 'CANCELLING', to: 'CANCELLED', by })
+    return ended
+  })
+}
