@@ -23,7 +23,7 @@ export const STOCK_STREAM: StreamSpec = {
   name: 'STOCK',
   subjects: ['stock.v1.>'],
   messagesPerSubjectMax: 1,
-  maxBytes: 8 * 1024 * 1024 * 1024,
+  maxBytes: 1024 * 1024 * 1024,
 }
 
 /** Every fact of every service for a week, far longer than any consumer may be away. */
@@ -31,7 +31,7 @@ export const FACTS_STREAM: StreamSpec = {
   name: 'FACTS',
   subjects: ['facts.v1.>'],
   maxAgeMs: 7 * 24 * 60 * 60 * 1_000,
-  maxBytes: 8 * 1024 * 1024 * 1024,
+  maxBytes: 1024 * 1024 * 1024,
 }
 
 /** Header that names the life of a state stream; another value means that everything is resent. */

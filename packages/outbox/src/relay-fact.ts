@@ -127,7 +127,12 @@ class FactRelay {
   async #takePlace(): Promise<Place | undefined> {
     const { bus, db, log, stream: spec = FACTS_STREAM } = this.#options
     const stream = await bus.ensureStream(spec)
-    if (stream.kind === 'unavailable') return undefined
+    if (stream.kind === 'unavailable') {
+      // While NATS is away this is expected; a refusal of the stream itself needs a person.
+      const cause = stream.cause instanceof Error ? stream.cause : new Error(String(stream.cause))
+      if (bus.isConnected) log.warn('A stream cannot be used.', { stream: spec.name, cause })
+      return undefined
+    }
     const before = await readFeed(db, FEED)
     const isSame = before !== undefined && isSameStream(before, stream)
     const row = isSame ? before : await beginNextEpoch(db, FEED, stream)

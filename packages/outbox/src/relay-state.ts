@@ -147,7 +147,12 @@ class StateRelay {
   async #takePlace(): Promise<Place | undefined> {
     const { bus, db, feed, stream: spec, log } = this.#options
     const stream = await bus.ensureStream(spec)
-    if (stream.kind === 'unavailable') return undefined
+    if (stream.kind === 'unavailable') {
+      // While NATS is away this is expected; a refusal of the stream itself needs a person.
+      const cause = stream.cause instanceof Error ? stream.cause : new Error(String(stream.cause))
+      if (bus.isConnected) log.warn('A stream cannot be used.', { stream: spec.name, cause })
+      return undefined
+    }
     let row = await readFeed(db, feed)
     const isSame = row !== undefined && isSameStream(row, stream)
     const isNamed = row !== undefined && stream.epoch === row.epoch.toString()

@@ -1,20 +1,21 @@
+import { STOCK_WATERMARK_SUBJECT, stockSubject } from '@holdfast/bus'
 import { uuidOf } from '@holdfast/kernel'
-import { STOCK_WATERMARK_SUBJECT } from '@holdfast/bus'
+import type { StateMessage } from '@holdfast/outbox'
 import { StockChanged, type StockUpdate, StockWatermark } from '@holdfast/proto/inventory'
 import type { StockItem } from './domain.ts'
 
-/** Subject of an item's newest state on stream STOCK. */
-export function stockSubject(item: Pick<StockItem, 'sellerId' | 'itemId'>): string {
-  return `stock.v1.${item.sellerId}.${item.itemId}`
+/** An item's newest state as the outbox and the feed carry it. */
+export function stateOf(item: StockItem): StateMessage {
+  return {
+    subject: stockSubject(item),
+    key: uuidOf(item.itemId),
+    version: item.version,
+    payload: encodeStockChanged(item),
+  }
 }
 
-/** Key under which a later version of the item replaces an earlier one that was not sent yet. */
-export function stockKey(item: Pick<StockItem, 'itemId'>): string {
-  return uuidOf(item.itemId)
-}
-
-/** The message for one item's newest state; the relay adds the epoch as it publishes. */
-export function encodeStockChanged(item: StockItem): Uint8Array {
+// The relay says the epoch in a header as it publishes.
+function encodeStockChanged(item: StockItem): Uint8Array {
   return StockChanged.encode({
     epoch: 0n,
     itemId: item.itemId,
@@ -54,11 +55,12 @@ export function decodeStockMessage(subject: string, data: Uint8Array): StockNews
 
 /** The watermark's message. */
 export function encodeWatermark(watermark: {
+  readonly epoch: bigint
   readonly completeThrough: Date
   readonly lastSequence: bigint
 }): Uint8Array {
   return StockWatermark.encode({
-    epoch: 0n,
+    epoch: watermark.epoch,
     completeThroughTime: watermark.completeThrough,
     lastSequence: watermark.lastSequence,
   }).finish()

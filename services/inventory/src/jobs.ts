@@ -1,8 +1,11 @@
-import type { Bus } from '@holdfast/bus'
+import { type Bus, hintSubject, STOCK_STREAM, STOCK_WATERMARK_SUBJECT } from '@holdfast/bus'
 import type { Clock } from '@holdfast/kernel'
+import { createStateRelay } from '@holdfast/outbox'
 import type { PrimaryDb } from '@holdfast/pg'
+
 import { type Loop, startLoop } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
+import { encodeWatermark, stateOf } from './events.ts'
 import { expiredHolds } from './telemetry.ts'
 import type * as Store from './store.ts'
 
@@ -17,17 +20,35 @@ export interface JobParts {
 
 /** Holds ended in one transaction; more would keep hot levels locked for too long. */
 const EXPIRE_HOLDS_MAX = 100
+/** Items read at once while everything is published again. */
+const RESEND_ROWS_MAX = 1_000
 /** Between looks for due holds, ms: a hold outlives its end by little more. */
 const EXPIRE_EVERY_MS = 1_000
 
 /** Starts the loops of this service; disposing ends them after their present turn. */
 export function startJobs(parts: JobParts): AsyncDisposable {
-  const loops = [startExpiry(parts)]
+  const loops = [startExpiry(parts), startRelay(parts)]
   return {
     [Symbol.asyncDispose]: async () => {
       await Promise.all(loops.map((loop) => loop[Symbol.asyncDispose]()))
     },
   }
+}
+
+function startRelay({ db, store, bus, clock, log }: JobParts): AsyncDisposable {
+  return createStateRelay({
+    db,
+    bus,
+    clock,
+    log,
+    feed: 'stock',
+    stream: STOCK_STREAM,
+    watermarkSubject: STOCK_WATERMARK_SUBJECT,
+    encodeWatermark,
+    readCurrent: async (afterKey) =>
+      (await store.readItemPage(db, { afterKey, rowsMax: RESEND_ROWS_MAX })).map(stateOf),
+    hintSubject: hintSubject('outbox.inventory'),
+  })
 }
 
 function startExpiry({ db, store, clock, log }: JobParts): Loop {

@@ -1,9 +1,7 @@
 import type { Clock, StockItemId } from '@holdfast/kernel'
+import { createFreshness } from '@holdfast/outbox'
 import type { StockHeartbeat, StockUpdate } from '@holdfast/proto/inventory'
 import type { StockNews } from './events.ts'
-
-/** Past this age of the newest watermark a watcher is told that it may be behind, ms. */
-const FRESH_MS = 2_000
 
 /** One watcher's buffer: the newest state per item, so that a slow reader skips versions. */
 export interface StockWatcher {
@@ -36,7 +34,7 @@ export function createWatcher(options: {
   let wake = new AbortController()
   let lost = false
   let completeThrough: Date | undefined
-  let watermarkAtMs = Number.NEGATIVE_INFINITY
+  const freshness = createFreshness(clock)
   const isNews = ({ item }: StockUpdate): boolean =>
     item !== undefined &&
     (wanted.size === 0 || wanted.has(item.itemId)) &&
@@ -49,8 +47,9 @@ export function createWatcher(options: {
   return {
     tell: (news) => {
       if (news.kind === 'watermark') {
+        if (news.completeThrough === undefined) return
         completeThrough = news.completeThrough
-        watermarkAtMs = clock.monotonicMs()
+        freshness.note(news.completeThrough)
         return
       }
       const { item } = news.update
@@ -72,6 +71,7 @@ export function createWatcher(options: {
     },
     lose: () => {
       lost = true
+      freshness.forget()
       wake.abort()
     },
     isLost: () => lost,
@@ -82,12 +82,11 @@ export function createWatcher(options: {
     snapshotRead: (asOf) => {
       if (asOf === undefined) return
       completeThrough ??= asOf
-      watermarkAtMs = Math.max(watermarkAtMs, clock.monotonicMs())
     },
     completeThrough: () => completeThrough,
     heartbeat: (cursor) => ({
       completeThroughTime: completeThrough,
-      stale: clock.monotonicMs() - watermarkAtMs > FRESH_MS,
+      stale: !freshness.isFresh(),
       cursor,
     }),
   }

@@ -1,4 +1,4 @@
-import type { Bus, GapReason } from '@holdfast/bus'
+import type { Bus } from '@holdfast/bus'
 import { STOCK_STREAM, STOCK_WATERMARK_SUBJECT, stockOfSellerFilter } from '@holdfast/bus'
 import { type Clock, InvalidInput, type SellerId, type StockItemId } from '@holdfast/kernel'
 import type { PrimaryDb } from '@holdfast/pg'
@@ -25,6 +25,8 @@ export interface StockProjection extends AsyncDisposable {
 
 /** At least one sign of life in this time, ms. */
 const HEARTBEAT_MS = 1_000
+/** A snapshot waits this long for the feed to be followed, ms. */
+const START_WAIT_MS_MAX = 1_000
 /** Items read and sent at once. */
 const PAGE_ROWS = 500
 /** A cursor older than this begins anew, ms. */
@@ -35,6 +37,13 @@ const LATE_COMMIT_MS = 6_000
 interface SharedFeed {
   readonly watchers: Set<StockWatcher>
   readonly follower: AsyncDisposable
+  /** Aborts when the feed is followed: whatever is published after that is told. */
+  readonly started: AbortSignal
+}
+
+/** One watcher's part in a shared feed; disposing ends it. */
+interface Subscription extends AsyncDisposable {
+  readonly started: AbortSignal
 }
 
 /** Follows the feed once per watched seller, however many watch it. */
@@ -46,15 +55,18 @@ export function createStockProjection(options: {
   readonly log: Logger
 }): StockProjection {
   const feeds = new Map<SellerId, SharedFeed>()
-  const subscribe = (sellerId: SellerId, watcher: StockWatcher): (() => Promise<void>) => {
+  const subscribe = (sellerId: SellerId, watcher: StockWatcher): Subscription => {
     const feed = feeds.get(sellerId) ?? openFeed(options, sellerId)
     feeds.set(sellerId, feed)
     feed.watchers.add(watcher)
-    return async () => {
-      feed.watchers.delete(watcher)
-      if (feed.watchers.size > 0 || feeds.get(sellerId) !== feed) return
-      feeds.delete(sellerId)
-      await feed.follower[Symbol.asyncDispose]()
+    return {
+      started: feed.started,
+      [Symbol.asyncDispose]: async () => {
+        feed.watchers.delete(watcher)
+        if (feed.watchers.size > 0 || feeds.get(sellerId) !== feed) return
+        feeds.delete(sellerId)
+        await feed.follower[Symbol.asyncDispose]()
+      },
     }
   }
   return {
@@ -71,6 +83,7 @@ function openFeed(
   sellerId: SellerId,
 ): SharedFeed {
   const watchers = new Set<StockWatcher>()
+  const started = new AbortController()
   const follower = options.bus.follow({
     stream: STOCK_STREAM,
     filterSubjects: [stockOfSellerFilter(sellerId), STOCK_WATERMARK_SUBJECT],
@@ -79,8 +92,10 @@ function openFeed(
       const news = decodeStockMessage(message.subject, message.data)
       for (const watcher of watchers) watcher.tell(news)
     },
-    onGap: (reason: GapReason) => {
-      if (reason !== 'started') for (const watcher of watchers) watcher.lose()
+    onGap: () => {
+      started.abort()
+      // Whoever has a snapshot from before this moment may have missed something.
+      for (const watcher of watchers) watcher.lose()
     },
     onPoison: (message, cause) =>
       options.log.error('A stock message cannot be read', {
@@ -88,7 +103,7 @@ function openFeed(
         failure: cause instanceof Error ? cause : new Error(String(cause)),
       }),
   })
-  return { watchers, follower }
+  return { watchers, follower, started: started.signal }
 }
 
 async function* watchSeller(
@@ -98,29 +113,30 @@ async function* watchSeller(
     readonly clock: Clock
   },
   request: WatchRequest,
-  subscribe: (sellerId: SellerId, watcher: StockWatcher) => () => Promise<void>,
+  subscribe: (sellerId: SellerId, watcher: StockWatcher) => Subscription,
   signal: AbortSignal,
 ): AsyncGenerator<WatchStockResponse> {
   const { clock } = options
   let sinceMs = readCursor(request.cursor, clock.now().getTime())
   const watcher = createWatcher({ clock, itemIds: request.itemIds })
-  // Subscribed before the snapshot is read, so that no change falls between the two.
-  const unsubscribe = subscribe(request.sellerId, watcher)
-  try {
-    while (!signal.aborted) {
-      yield* snapshot(options, request, watcher, sinceMs)
-      while (!signal.aborted && !watcher.isLost()) {
-        const updates = watcher.take(PAGE_ROWS)
-        const cursor = cursorAt(watcher.completeThrough())
-        if (updates.length > 0) yield { event: { $case: 'updates', value: { updates, cursor } } }
-        else yield { event: { $case: 'heartbeat', value: watcher.heartbeat(cursor) } }
-        await watcher.waitForNews(HEARTBEAT_MS, signal)
-      }
-      sinceMs = undefined
-      watcher.reset()
+  // The feed is followed before the snapshot is read, so that no change falls between the two; a
+  // feed that is away does not keep the snapshot back, and the watcher is told that it is stale.
+  await using subscription = subscribe(request.sellerId, watcher)
+  if (!subscription.started.aborted) {
+    await clock.sleep(START_WAIT_MS_MAX, AbortSignal.any([signal, subscription.started]))
+  }
+  watcher.reset()
+  while (!signal.aborted) {
+    yield* snapshot(options, request, watcher, sinceMs)
+    while (!signal.aborted && !watcher.isLost()) {
+      const updates = watcher.take(PAGE_ROWS)
+      const cursor = cursorAt(watcher.completeThrough())
+      if (updates.length > 0) yield { event: { $case: 'updates', value: { updates, cursor } } }
+      else yield { event: { $case: 'heartbeat', value: watcher.heartbeat(cursor) } }
+      await watcher.waitForNews(HEARTBEAT_MS, signal)
     }
-  } finally {
-    await unsubscribe()
+    sinceMs = undefined
+    watcher.reset()
   }
 }
 

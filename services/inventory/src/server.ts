@@ -65,6 +65,7 @@ export async function createInventory(
     const hint = bus.onPoke(hintSubject('revocation'), () => authenticator.poke())
     disposer.defer(() => hint[Symbol.dispose]())
     const projection = disposer.add(createStockProjection({ db, store, bus, clock, log }))
+    const announce = () => bus.poke(hintSubject('outbox.inventory'))
     const operations = disposer.add(
       await startOperations({
         service: 'inventory',
@@ -80,12 +81,7 @@ export async function createInventory(
         definition: InventoryServiceDefinition,
         schemas,
         access,
-        handlers: createHandlers({
-          db,
-          store,
-          projection,
-          newStockItemId: () => newId('stockItem'),
-        }),
+        handlers: createHandlers({ db, store, projection, newStockItemId, announce }),
         authenticator,
         secret: config.PAGE_TOKEN_KEY_FILE,
         isReady: () => operations.readiness.report().ready,
@@ -137,6 +133,8 @@ export async function createInventoryJobs(
     throw error
   }
 }
+
+const newStockItemId = () => newId('stockItem')
 
 function openDatabase(
   config: InventoryJobsConfig,

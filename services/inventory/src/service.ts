@@ -20,14 +20,35 @@ export interface InventoryParts {
   readonly store: typeof Store
   readonly projection: StockProjection
   readonly newStockItemId: () => Id<'stockItem'>
+  /** Hints that the outbox has something to publish. */
+  readonly announce: () => void
 }
 
 type Handlers = RpcHandlers<InventoryServiceDefinition, typeof schemas>
 
 /** The RPCs of InventoryService: each checks the tenant, calls one store function and encodes. */
 export function createHandlers(parts: InventoryParts): Handlers {
-  return { ...stockHandlers(parts), ...holdHandlers(parts), ...readHandlers(parts) }
+  return {
+    ...announcing(stockHandlers(parts), parts.announce),
+    ...announcing(holdHandlers(parts), parts.announce),
+    ...readHandlers(parts),
+  }
 }
+
+/** Each of the handlers, followed by a hint to the relay once it has committed. */
+function announcing<H extends object>(handlers: H, announce: () => void): H {
+  const wrapped = Object.entries(handlers).map(([name, handler]) => [
+    name,
+    async (request: unknown, call: CallContext) => {
+      const response = await (handler as AnyHandler)(request, call)
+      announce()
+      return response
+    },
+  ])
+  return Object.fromEntries(wrapped) as H
+}
+
+type AnyHandler = (request: unknown, call: CallContext) => Promise<unknown>
 
 function stockHandlers({ db, store, newStockItemId }: InventoryParts) {
   return {

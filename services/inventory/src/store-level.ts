@@ -2,7 +2,7 @@ import { type SellerId, type StockItemId, idFromUuid, uuidOf } from '@holdfast/k
 import { appendState } from '@holdfast/outbox'
 import { type PrimaryDb, type Tx, sql } from '@holdfast/pg'
 import type { LevelChange, StockItem } from './domain.ts'
-import { encodeStockChanged, stockKey, stockSubject } from './events.ts'
+import { stateOf } from './events.ts'
 
 interface LevelRow {
   readonly item_id: string
@@ -105,15 +105,7 @@ export async function changeLevels(
 
 /** Writes the newest state of items to the outbox, to be published after the commit. */
 export async function announceItems(tx: Tx, items: readonly StockItem[]): Promise<void> {
-  await appendState(
-    tx,
-    items.map((item) => ({
-      subject: stockSubject(item),
-      key: stockKey(item),
-      version: item.version,
-      payload: encodeStockChanged(item),
-    })),
-  )
+  await appendState(tx, items.map(stateOf))
 }
 
 /** Levels of the named items as the primary has them now, with the time they were read at. */
@@ -139,15 +131,13 @@ export async function readSellerLevels(
   return { items: rows.map(toItem), asOf: rows[0]?.as_of }
 }
 
-/**
- * A page of all items after `after` in id order, read in a transaction that announces them again.
- */
+/** A page of all items in the order of their keys in the feed, after `afterKey` ('' at first). */
 export async function readItemPage(
-  tx: Tx,
-  page: { readonly after: StockItemId | undefined; readonly rowsMax: number },
+  db: PrimaryDb,
+  page: { readonly afterKey: string; readonly rowsMax: number },
 ): Promise<readonly StockItem[]> {
-  const after = page.after === undefined ? FIRST_UUID : uuidOf(page.after)
-  return (await tx.query(readAllRows, [after, page.rowsMax])).rows.map(toItem)
+  const after = page.afterKey === '' ? FIRST_UUID : page.afterKey
+  return (await db.read(readAllRows, [after, page.rowsMax])).rows.map(toItem)
 }
 
 function toItem(row: LevelRow): StockItem {
