@@ -23,6 +23,8 @@ export function readEnvironment<Shape extends z.ZodRawShape>(options: {
   readonly prefix: string
   readonly environment: Environment
   readonly shape: Shape
+  /** Settings of the service's other processes, which this one passes over. */
+  readonly ofOtherProcesses?: z.ZodRawShape
 }): z.output<z.ZodObject<Shape>> {
   const given: Record<string, string> = {}
   const problems: string[] = []
@@ -30,7 +32,8 @@ export function readEnvironment<Shape extends z.ZodRawShape>(options: {
     if (!name.startsWith(options.prefix) || value === undefined) continue
     const short = name.slice(options.prefix.length)
     if (Object.hasOwn(options.shape, short)) given[short] = value
-    else problems.push(`${name} is not a setting of this service; remove it or correct its name.`)
+    else if (!Object.hasOwn(options.ofOtherProcesses ?? {}, short))
+      problems.push(`${name} is not a setting of this service; remove it or correct its name.`)
   }
   const parsed = z.object(options.shape).safeParse(given)
   for (const issue of parsed.error?.issues ?? []) {

@@ -38,5 +38,10 @@ export function readConfig(environment: Environment) {
 
 /** Reads the jobs' settings; BadConfiguration names everything that is wrong. */
 export function readJobsConfig(environment: Environment) {
-  return readEnvironment({ prefix: PREFIX, environment, shape: sharedShape })
+  return readEnvironment({
+    prefix: PREFIX,
+    environment,
+    shape: sharedShape,
+    ofOtherProcesses: serverShape,
+  })
 }
