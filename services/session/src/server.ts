@@ -69,8 +69,8 @@ type Disposer = ReturnType<typeof createDisposer>
 type Parts = { readonly clock: Clock; readonly log: Logger }
 
 /**
- * Builds the serving process and starts listening. Fails when the database's schema does not fit,
- * when a key file is wrong, or with the listen error; a database or Redis that is away does not.
+ * Builds the serving process and starts listening. Fails when the database is away or its schema
+ * does not fit, when a key file is wrong, or with the listen error; Redis and NATS may be away.
  */
 export async function createSession(
   config: SessionConfig,

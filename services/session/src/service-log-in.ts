@@ -3,7 +3,13 @@ import type { RequestKeyOfCall } from '@holdfast/rpc'
 import type { ActAs } from './domain.ts'
 import { foldEmail, subjectOfEmail } from './domain-email.ts'
 import type { Passwords } from './password.ts'
-import { type RefreshParts, forgetCopy, proveRefreshToken, refreshCopy } from './service-refresh.ts'
+import {
+  type RefreshParts,
+  forgetCopy,
+  proveRefreshToken,
+  refreshCopy,
+  refuseOldToken,
+} from './service-refresh.ts'
 import { logInCounter } from './telemetry.ts'
 
 /** What logging in works with. */
@@ -46,7 +52,7 @@ export async function logIn(parts: LogInParts, key: RequestKeyOfCall, ask: LogIn
     },
   })
   logInCounter.add(1, { outcome: 'ok' })
-  parts.onRevoked()
+  if (done.hasRevoked) parts.onRevoked()
   if (done.endedGuest !== undefined) forgetCopy(copies, done.endedGuest)
   refreshCopy(copies, done.record)
   return done
@@ -97,7 +103,9 @@ async function unlessFull<T>(
 async function proveGuest(parts: LogInParts, text: string): Promise<SessionId | undefined> {
   if (text === '') return undefined
   try {
-    return (await proveRefreshToken(parts, text)).sessionId
+    const token = await proveRefreshToken(parts, text)
+    await refuseOldToken(parts, token)
+    return token.sessionId
   } catch (error) {
     if (error instanceof Unauthenticated) throw credentialsRefused()
     throw error

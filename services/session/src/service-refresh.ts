@@ -8,7 +8,7 @@ import {
 } from '@holdfast/kernel'
 import type { PrimaryDb } from '@holdfast/pg'
 import type { SessionCopies } from './cache.ts'
-import { type ActAs, type EndCause, type SessionRecord, mayActAs } from './domain.ts'
+import { type ActAs, type EndCause, type SessionRecord, endOf, mayActAs } from './domain.ts'
 import {
   type RefreshRequest,
   type RefreshSecrets,
@@ -141,6 +141,13 @@ function isSameIdentity(left: ActAs, right: ActAs): boolean {
   return (
     left.audience !== 'SELLER' || right.audience !== 'SELLER' || left.sellerId === right.sellerId
   )
+}
+
+/** Ends a live session for which a token two or more generations old is shown, and fails. */
+export async function refuseOldToken(parts: RefreshParts, token: RefreshToken): Promise<void> {
+  const record = await parts.store.readSession(parts.db, token.sessionId)
+  if (record === undefined || endOf(record.session, record.asOf) !== undefined) return
+  if (token.generation < record.seed.generation - 1) throw await endForReuse(parts, token)
 }
 
 async function endForReuse(parts: RefreshParts, token: RefreshToken): Promise<Unauthenticated> {

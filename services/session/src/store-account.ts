@@ -119,13 +119,25 @@ export async function registerAccount(
   key: RequestKey,
   made: NewAccount,
 ): Promise<Account> {
-  return db.transaction(async (tx) => {
+  const findBefore = async (tx: Tx): Promise<Account | undefined> => {
     const before = await findAnswer(tx, key)
-    if (before !== undefined) return readAccountIn(tx, accountIdOf(before))
-    const account = await insertIn(tx, made)
-    await rememberAnonymous(tx, key, Buffer.from(uuidOf(account.accountId), 'latin1'))
-    return account
-  })
+    return before === undefined ? undefined : readAccountIn(tx, accountIdOf(before))
+  }
+  try {
+    return await db.transaction(async (tx) => {
+      const before = await findBefore(tx)
+      if (before !== undefined) return before
+      const account = await insertIn(tx, made)
+      await rememberAnonymous(tx, key, Buffer.from(uuidOf(account.accountId), 'latin1'))
+      return account
+    })
+  } catch (error) {
+    if (!(error instanceof AlreadyExists)) throw error
+    // The address may have been taken by this very request, sent twice at once.
+    const before = await db.transaction(findBefore)
+    if (before !== undefined) return before
+    throw error
+  }
 }
 
 async function insertIn(tx: Tx, made: NewAccount): Promise<Account> {

@@ -62,6 +62,8 @@ export interface LoggedIn {
   readonly memberships: readonly Membership[]
   /** The guest's session that this log-in ended, as it was before. */
   readonly endedGuest: SessionRecord | undefined
+  /** True when this log-in ended any session. */
+  readonly hasRevoked: boolean
 }
 
 /**
@@ -77,7 +79,7 @@ export async function logIn(db: PrimaryDb, key: RequestKey, ask: LogIn): Promise
     const before = await findSessionAnswer(tx, key)
     if (before !== undefined) {
       const record = requireActive(await readIn(tx, before))
-      return { record, account, memberships, endedGuest: undefined }
+      return { record, account, memberships, endedGuest: undefined, hasRevoked: false }
     }
     requirePower(ask, account, memberships)
     const guest = await takeOverGuest(tx, ask)
@@ -87,10 +89,12 @@ export async function logIn(db: PrimaryDb, key: RequestKey, ask: LogIn): Promise
       owner: { accountUuid: uuidOf(account.accountId), generation: account.generation },
       actor: `account:${account.accountId}`,
     })
-    await tx.query(endOldest, [uuidOf(account.accountId)])
+    const { rowCount } = await tx.query(endOldest, [uuidOf(account.accountId)])
     await rememberSession(tx, key, ask.made.sessionId)
     const record = present(await readIn(tx, ask.made.sessionId), 'the session just made')
-    return { record, account, memberships, endedGuest: guest?.ended }
+    const endedGuest = guest?.ended
+    const hasRevoked = endedGuest !== undefined || rowCount > 0
+    return { record, account, memberships, endedGuest, hasRevoked }
   })
 }
 

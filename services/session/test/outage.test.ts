@@ -58,7 +58,18 @@ function redisAnswers(): Promise<unknown> {
   return eventually(async () => (await command('PING')).startsWith('+PONG'), { withinMs: 10_000 })
 }
 
-beforeEach(redisAnswers)
+/** Redis is up, and the server has found out. */
+beforeEach(async () => {
+  await redisAnswers()
+  await command('FLUSHALL')
+  await eventually(
+    async () => {
+      await startGuest(bench.anonymous)
+      return (await copies()).length > 0
+    },
+    { withinMs: 20_000 },
+  )
+})
 
 /** Ten sessions of both kinds, each refreshed once, with their newest refresh tokens. */
 async function liveSessions(): Promise<string[]> {
@@ -149,6 +160,45 @@ test('I16: an older dump of Redis brings no ended session back', async () => {
   expect(await reasonOf(refresh(bench.anonymous, mine.tokens?.refreshToken))).toBe('SESSION_ENDED')
   expect(await reasonOf(refresh(bench.anonymous, refreshToken))).toBe('SESSION_ENDED')
   expect(await reasonOf(me.getSession({ sessionId: '' }, scope()))).toBe('SESSION_ENDED')
+})
+
+test('I15: a database that drops its connections again and again logs nobody out', async () => {
+  const begun = await liveSessions()
+  let isOver = false
+  const dropping = eventually(
+    async () => {
+      await bench.database.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'session'`,
+      )
+      return isOver
+    },
+    { withinMs: 60_000 },
+  )
+  const outcomes = new Map<string, number>()
+  const step = async (token: string): Promise<string | false> => {
+    const answer = refresh(bench.anonymous, token)
+    const reason = await reasonOf(answer)
+    outcomes.set(reason, (outcomes.get(reason) ?? 0) + 1)
+    return reason === 'ok' && ((await answer).tokens?.refreshToken ?? '')
+  }
+  const walk = async (token: string): Promise<string> => {
+    let newest = token
+    for (let turn = 0; turn < 20; turn += 1) {
+      // Whatever the answer was, the same token again is the way on.
+      newest = await eventually(() => step(newest), { withinMs: 30_000 })
+    }
+    return newest
+  }
+  const newest = await Promise.all(begun.map(walk))
+  isOver = true
+  await dropping
+  const honest = ['DEPENDENCY_UNAVAILABLE', 'OUTCOME_UNKNOWN', 'ok']
+  expect([...outcomes.keys()].filter((reason) => !honest.includes(reason))).toEqual([])
+  expect(outcomes.size).toBeGreaterThan(1)
+  expect(
+    await Promise.all(newest.map((token) => reasonOf(refresh(bench.anonymous, token)))),
+  ).toEqual(newest.map(() => 'ok'))
 })
 
 test('I15: neither Redis nor NATS is needed to serve', async () => {

@@ -264,6 +264,19 @@ describe('a guest who logs in', () => {
     expect(done.session?.guestId).toBe('')
   })
 
+  test('must show a token that is new enough: an older one may be stolen', async () => {
+    const guest = await startGuest(bench.anonymous)
+    const stolen = guest.tokens?.refreshToken ?? ''
+    const second = await refresh(bench.anonymous, stolen)
+    const third = await refresh(bench.anonymous, second.tokens?.refreshToken)
+    const { email } = await register(bench.anonymous)
+    const ask = logIn(bench.anonymous, email, { guestRefreshToken: stolen })
+    expect(await reasonOf(ask)).toBe('CREDENTIALS_REFUSED')
+    expect(await reasonOf(refresh(bench.anonymous, third.tokens?.refreshToken))).toBe(
+      'SESSION_ENDED',
+    )
+  })
+
   test('must prove it: a made-up guest token is refused like a wrong password', async () => {
     const guest = await startGuest(bench.anonymous)
     const [sessionId = ''] = (guest.tokens?.refreshToken ?? '').split('.')
