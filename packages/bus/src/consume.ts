@@ -54,6 +54,14 @@ export function consume(options: {
   })
 }
 
+/** Notifications after which the consumer, or what it hangs on, is not there any more. */
+const LOST: ReadonlySet<string> = new Set([
+  'consumer_deleted',
+  'consumer_not_found',
+  'stream_not_found',
+  'no_responders',
+])
+
 class Worker {
   readonly #link: Connection
   readonly #log: Logger
@@ -159,23 +167,11 @@ class Worker {
   }
 
   async #watchStatus(messages: ConsumerMessages): Promise<void> {
-    for await (const status of messages.status()) {
-      switch (status.type) {
-        case 'heartbeats_missed':
-          // The client asks for more, and gets heartbeats, only as fast as messages are worked off.
-          if (!this.#isBusy && messages.getReceived() === messages.getProcessed())
-            this.#lose(messages, status.type)
-          break
-        case 'consumer_deleted':
-        case 'consumer_not_found':
-        case 'stream_not_found':
-        case 'no_responders':
-          this.#lose(messages, status.type)
-          break
-        default:
-          // The other notifications tell of normal work.
-          break
-      }
+    for await (const { type } of messages.status()) {
+      // The client asks for more, and gets heartbeats, only as fast as messages are worked off.
+      const isBusy = this.#isBusy || messages.getReceived() > messages.getProcessed()
+      const isLost = LOST.has(type) || (type === 'heartbeats_missed' && !isBusy)
+      if (isLost) this.#lose(messages, type)
     }
   }
 

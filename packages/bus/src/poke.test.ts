@@ -4,7 +4,7 @@ import { POKE_WINDOW_MS, PokeGate } from './poke.ts'
 
 /** A clock whose sleepers wake only when the test says so. */
 function createManualClock(): Clock & { wakeAll(): Promise<void> } {
-  let sleepers: (() => void)[] = []
+  const sleepers: (() => void)[] = []
   return {
     now: () => new Date(0),
     monotonicMs: () => 0,

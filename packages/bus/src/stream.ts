@@ -29,7 +29,7 @@ export type StreamResult =
   | { readonly kind: 'unavailable'; readonly cause: unknown }
 
 /** Bound on one request to JetStream's API. */
-export const API_TIMEOUT_MS = 2_000
+const API_TIMEOUT_MS = 2_000
 const EPOCH_KEY = 'holdfast-epoch'
 
 /** JetStream's API over this connection. */

@@ -73,7 +73,7 @@ test('a bus opens without a server, says unavailable, and connects when one come
   expect((await bus.ensureStream(newState())).kind).toBe('unavailable')
   expect((await bus.publish({ subject: 'a.b', data: bytes('x') })).kind).toBe('unavailable')
   bus.poke('hint.v1.a')
-  await using _late = await startOwnNats({ port })
+  await using _late = await startOwnNats({ port: port ?? 0 })
   expect(await bus.whenConnected(AbortSignal.timeout(10_000))).toBe(true)
 }, 20_000)
 
@@ -359,7 +359,9 @@ test('I9: a durable consumer works off all across kill -9 of NATS and failures',
   })
   for (const body of ['1', '2', '3'])
     await bus.publish({ subject: `${spec.prefix}.a`, data: bytes(body) })
-  await eventually(() => expect([...done].sort()).toEqual(['1', '2', '3']), { withinMs: 15_000 })
+  await eventually(() => expect([...done].toSorted()).toEqual(['1', '2', '3']), {
+    withinMs: 15_000,
+  })
   own.signal('SIGKILL')
   await eventually(() => expect(bus.isConnected).toBe(false), { withinMs: 5_000 })
   await bus.whenConnected(AbortSignal.timeout(10_000))

@@ -1,7 +1,7 @@
 import type { Clock } from '@holdfast/kernel'
 
 /** Failures in a row after which Redis counts as away. */
-export const FAILURES_MAX = 3
+const FAILURES_MAX = 3
 
 /** While away, one command per this time tries again; the others are refused at once. */
 export const PAUSE_MS = 500

@@ -151,11 +151,11 @@ test('I15: a killed Redis is unavailable at once and healed after it is back', a
   await mine.store('a', { version: 1n, value: 'one' })
   await own.stop()
   await eventually(() => expect(over.isAvailable).toBe(false), { withinMs: 2_000 })
-  const startedAt = performance.now()
+  const startedAt = clock.monotonicMs()
   for (let index = 0; index < 100; index += 1) {
     expect(await mine.read('a')).toEqual({ kind: 'unavailable' })
   }
-  expect(performance.now() - startedAt).toBeLessThan(200)
+  expect(clock.monotonicMs() - startedAt).toBeLessThan(200)
   expect(await mine.store('a', { version: 2n, value: 'two' })).toBe('unavailable')
   expect(await over.checkCanary()).toBe('unavailable')
   const fill = async () => ({ version: 2n, value: 'from the database' })
@@ -189,15 +189,15 @@ test('a frozen Redis costs 200 ms a few times, then nothing, and heals later', a
   await mine.store('a', { version: 1n, value: 'one' })
   own.signal('SIGSTOP')
   for (let index = 0; index < 3; index += 1) {
-    const startedAt = performance.now()
+    const startedAt = clock.monotonicMs()
     expect(await mine.read('a')).toEqual({ kind: 'unavailable' })
-    expect(performance.now() - startedAt).toBeLessThan(400)
+    expect(clock.monotonicMs() - startedAt).toBeLessThan(400)
   }
-  const startedAt = performance.now()
+  const startedAt = clock.monotonicMs()
   for (let index = 0; index < 200; index += 1) {
     expect(await mine.read('a')).toEqual({ kind: 'unavailable' })
   }
-  expect(performance.now() - startedAt).toBeLessThan(400)
+  expect(clock.monotonicMs() - startedAt).toBeLessThan(400)
   own.signal('SIGCONT')
   await eventually(async () => expect(await mine.read('a')).toMatchObject({ kind: 'hit' }), {
     withinMs: 3_000,
@@ -213,7 +213,7 @@ test('a cache opens without a server and connects when one comes', async () => {
     clock,
   })
   expect(await copiesIn(over).read('a')).toEqual({ kind: 'unavailable' })
-  await using _late = await startOwnRedis({ port })
+  await using _late = await startOwnRedis({ port: port ?? 0 })
   await eventually(async () => expect(await copiesIn(over).read('a')).toEqual({ kind: 'miss' }), {
     withinMs: 5_000,
   })

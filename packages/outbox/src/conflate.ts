@@ -12,5 +12,5 @@ export function conflate<R extends StateRow>(rows: readonly R[]): readonly R[] {
     const other = newest.get(row.key)
     if (other === undefined || other.version < row.version) newest.set(row.key, row)
   }
-  return [...newest.values()].sort((left, right) => (left.seq < right.seq ? -1 : 1))
+  return [...newest.values()].toSorted((left, right) => (left.seq < right.seq ? -1 : 1))
 }

@@ -2,9 +2,9 @@ import type { Clock } from '@holdfast/kernel'
 import type { Logger } from '@holdfast/telemetry'
 
 /** Between turns while there is work; also the time in which versions of one key become one. */
-export const BUSY_MS = 20
+const BUSY_MS = 20
 /** Between looks while there is nothing; a hint ends the wait at once. */
-export const IDLE_MS = 250
+const IDLE_MS = 250
 /** Longest wait after failures in a row. */
 const FAILURE_WAIT_MS_MAX = 2_000
 

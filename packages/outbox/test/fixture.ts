@@ -58,6 +58,7 @@ export async function openFixture(options: { readonly natsUrl?: string } = {}): 
   const factSubject = (kind: string): string => `f${run}.${kind}`
   const hintSubject = `hint.v1.test.${run}`
   const watermarkSubject = `s${run}.watermark`
+  const relayParts = { db, clock, log, hintSubject }
   const stateOf = (key: string, version: bigint): CurrentState => ({
     subject: subjectOf(key),
     key,
@@ -92,30 +93,17 @@ export async function openFixture(options: { readonly natsUrl?: string } = {}): 
     },
     startStateRelay: (over = bus) =>
       createStateRelay({
-        db,
+        ...relayParts,
         bus: over,
-        clock,
-        log,
         feed: 'states',
         stream: states,
         watermarkSubject,
-        hintSubject,
         encodeWatermark: ({ completeThrough }) => Buffer.from(completeThrough.toISOString()),
         readCurrent: async (afterKey) =>
-          [...current.entries()]
-            .filter(([key]) => key > afterKey)
-            .sort(([left], [right]) => (left < right ? -1 : 1))
-            .slice(0, 100)
-            .map(([key, version]) => stateOf(key, version)),
+          pageAfter(current, afterKey).map(([key, version]) => stateOf(key, version)),
       }),
-    startFactRelay: (over = bus) =>
-      createFactRelay({ db, bus: over, clock, log, hintSubject, stream: facts }),
-    waitingCount: async () => {
-      const rows = await database.query<{ waiting: number }>(
-        'SELECT count(*)::int AS waiting FROM outbox_message',
-      )
-      return rows[0]?.waiting ?? 0
-    },
+    startFactRelay: (over = bus) => createFactRelay({ ...relayParts, bus: over, stream: facts }),
+    waitingCount: () => countWaiting(database),
     lastVersions: () => readVersions(bus, states, current, subjectOf),
     [Symbol.asyncDispose]: async () => {
       await bus[Symbol.asyncDispose]()
@@ -125,8 +113,23 @@ export async function openFixture(options: { readonly natsUrl?: string } = {}): 
   }
 }
 
+/** Keys after one, in their order, 100 at most. */
+function pageAfter(current: ReadonlyMap<string, bigint>, afterKey: string) {
+  return [...current.entries()]
+    .filter(([key]) => key > afterKey)
+    .toSorted(([left], [right]) => (left < right ? -1 : 1))
+    .slice(0, 100)
+}
+
+async function countWaiting(database: TestDatabase): Promise<number> {
+  const rows = await database.query<{ waiting: number }>(
+    'SELECT count(*)::int AS waiting FROM outbox_message',
+  )
+  return rows[0]?.waiting ?? 0
+}
+
 /** A connection of the serving role. */
-export function openDb(database: TestDatabase): PrimaryDb {
+function openDb(database: TestDatabase): PrimaryDb {
   return createPrimaryDb({
     url: database.url('app'),
     password: database.password,
@@ -138,7 +141,7 @@ export function openDb(database: TestDatabase): PrimaryDb {
 }
 
 /** A bus that is connected. */
-export async function openBus(url: string): Promise<Bus> {
+async function openBus(url: string): Promise<Bus> {
   const bus = connectBus({ urls: [url], name: 'outbox-test', clock, log })
   await bus.whenConnected(AbortSignal.timeout(10_000))
   return bus

@@ -199,7 +199,7 @@ test('a relay killed between publish and delete: its successor repeats nothing o
   await using _successor = fixture.startStateRelay()
   await expectConverged(fixture)
   const versions = seen.texts.map((text) => Number(text.split('@')[1]))
-  expect(versions).toEqual([...versions].sort((left, right) => left - right))
+  expect(versions).toEqual(versions.toSorted((left, right) => left - right))
 })
 
 test('a message the stream refuses is parked and the others pass', async () => {

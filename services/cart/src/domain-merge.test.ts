@@ -1,9 +1,8 @@
-import type { CartLine } from './domain.ts'
 import { canMove } from '@holdfast/kernel'
 import { newId } from '@holdfast/runtime'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { CART_GRAPH, type CartState, LINES_MAX, QUANTITY_MAX } from './domain.ts'
+import { CART_GRAPH, type CartLine, type CartState, LINES_MAX, QUANTITY_MAX } from './domain.ts'
 import { planMerge } from './domain-merge.ts'
 
 const STATES = Object.keys(CART_GRAPH) as CartState[]

@@ -41,7 +41,9 @@ export function planMerge(into: readonly CartLine[], from: readonly CartLine[]):
     if (quantity < wantedQuantity) {
       capped.push({ offerId: line.offerId, wantedQuantity, keptQuantity: quantity })
     }
-    changed.push({ ...line, quantity, lineVersion: (held?.lineVersion ?? 0n) + 1n })
+    const lineVersion = (held?.lineVersion ?? 0n) + 1n
+    // A line that is there keeps what it is; a removed or missing one comes as it was elsewhere.
+    changed.push({ ...((heldQuantity > 0 ? held : undefined) ?? line), quantity, lineVersion })
   }
   return { changed, capped }
 }

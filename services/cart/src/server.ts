@@ -146,6 +146,9 @@ export async function createCartJobs(
 
 const newCartId = () => newId('cart')
 
+/** Every statement here is short; past it a buyer is better served by the copy of the cart. */
+const STATEMENT_TIMEOUT_MS = 1_500
+
 function openDatabase(
   config: CartJobsConfig,
   applicationName: string,
@@ -156,6 +159,7 @@ function openDatabase(
     password: config.DATABASE_PASSWORD_FILE,
     connectionsMax: config.DATABASE_CONNECTIONS_MAX,
     applicationName,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     ...parts,
   })
 }

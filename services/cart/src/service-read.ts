@@ -19,6 +19,7 @@ export function readHandlers(parts: CartParts) {
       try {
         const found = await fromPrimary(parts, request.cartId, call)
         if (found === undefined) return emptyAnswer()
+        refreshCopy(parts, found)
         return await answer(parts, { ...found, stale: false }, call)
       } catch (error) {
         const isAway = isHoldfastError(error) && error.kind === 'unavailable'
@@ -30,6 +31,11 @@ export function readHandlers(parts: CartParts) {
       }
     },
   } satisfies Partial<Handlers>
+}
+
+/** Redis may have been wiped since the last write; nobody waits for the copy. */
+function refreshCopy({ copies }: CartParts, found: ReadCart): void {
+  if (found.cart.state === 'OPEN') void copies.store(found)
 }
 
 async function fromPrimary(
@@ -47,7 +53,7 @@ async function fromPrimary(
   if (await store.hasCartToAdopt(db, buyer)) {
     await store.adopt(db, buyer, { newCartId, actor: principalsOf(call.caller)[0] })
   }
-  if (cartId === undefined) return store.readOpenCart(db, buyer.owner)
+  if (cartId === undefined) return store.readPresentCart(db, buyer.owner)
   const found = await store.readCart(db, cartId)
   // I17: another buyer's cart looks like a missing one.
   if (found === undefined || !buyer.names.includes(found.cart.owner.id)) throw store.cartNotFound()

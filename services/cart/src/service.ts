@@ -56,16 +56,19 @@ function claimHandlers({ db, store, copies }: CartParts) {
     },
     releaseClaim: async (request, call) => {
       const cart = await store.releaseClaim(db, claimVerb(call, request))
-      const open = await store.readOpenCart(db, cart.owner).catch((error: unknown) => {
+      const open = await store.readPresentCart(db, cart.owner).catch((error: unknown) => {
         if (!isHoldfastError(error)) throw error
         return undefined
       })
-      if (open !== undefined) await copies.store(open)
+      if (open?.cart.state === 'OPEN') await copies.store(open)
       return { cart: cartMessage(cart) }
     },
-    completeClaim: async (request, call) => ({
-      cart: cartMessage(await store.completeClaim(db, claimVerb(call, request))),
-    }),
+    completeClaim: async (request, call) => {
+      const cart = await store.completeClaim(db, claimVerb(call, request))
+      // The claim forgot the copy already, unless Redis was away then.
+      if (cart.ownerNumber > 0n) await copies.forget(cart)
+      return { cart: cartMessage(cart) }
+    },
   } satisfies Partial<Handlers>
 }
 

@@ -81,12 +81,14 @@ const FULL_FROM = `FROM cart c
    LEFT JOIN LATERAL (
      SELECT json_build_object('merged_cart_id', merged_cart_id, 'at', at,
        'offer_ids', capped_offer_ids, 'wanted', wanted_quantities, 'kept', kept_quantities) AS merge
-     FROM cart_merge WHERE cart_id = c.cart_id ORDER BY version DESC LIMIT 1
+     FROM cart_merge WHERE cart_id = c.cart_id AND at > now() - interval '24 hours'
+     ORDER BY version DESC LIMIT 1
    ) m ON true`
 
-const readOpenRow = sql<FullRow>(
-  'cart.cart.read_open',
-  `SELECT ${FULL_COLUMNS} ${FULL_FROM} WHERE c.owner_id = $1 AND c.state = 'OPEN'`,
+const readPresentRow = sql<FullRow>(
+  'cart.cart.read_present',
+  `SELECT ${FULL_COLUMNS} ${FULL_FROM} WHERE c.owner_id = $1 AND c.state IN ('OPEN', 'CLAIMED')
+   ORDER BY c.state = 'OPEN' DESC, c.owner_number DESC LIMIT 1`,
 )
 
 const readByIdRow = sql<FullRow>(
@@ -94,7 +96,7 @@ const readByIdRow = sql<FullRow>(
   `SELECT ${FULL_COLUMNS} ${FULL_FROM} WHERE c.cart_id = $1`,
 )
 
-/** The newest merge into a cart, as its buyer is told. */
+/** The newest merge into a cart, as its buyer is told for 24 h. */
 export interface MergeNote {
   readonly mergedCartId: CartId
   readonly at: Date
@@ -106,9 +108,15 @@ export interface ReadCart extends FullCart {
   readonly merge: MergeNote | undefined
 }
 
-/** The owner's open cart from the primary, or undefined. One round trip. */
-export async function readOpenCart(db: PrimaryDb, owner: CartOwner): Promise<ReadCart | undefined> {
-  const row = (await db.read(readOpenRow, [uuidOf(owner.id)])).rows[0]
+/**
+ * The owner's open cart from the primary, the newest claimed one where none is open, or undefined.
+ * One round trip.
+ */
+export async function readPresentCart(
+  db: PrimaryDb,
+  owner: CartOwner,
+): Promise<ReadCart | undefined> {
+  const row = (await db.read(readPresentRow, [uuidOf(owner.id)])).rows[0]
   return row === undefined ? undefined : toReadCart(row)
 }
 

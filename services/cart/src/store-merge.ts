@@ -30,12 +30,17 @@ const endAsMerged = sql<CartRow>(
 const writeLines = sql(
   'cart.merge.lines',
   `INSERT INTO cart_line (cart_id, offer_id, seller_id, item_id, quantity, line_version,
-     seen_price_minor, seen_price_currency)
-   SELECT $1, m.offer_id, m.seller_id, m.item_id, m.quantity, m.line_version, m.price, m.currency
+     seen_price_minor, seen_price_currency, created_at)
+   SELECT $1, m.offer_id, m.seller_id, m.item_id, m.quantity, m.line_version, m.price, m.currency,
+     m.created_at
    FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::bigint[], $7::bigint[],
-     $8::text[]) AS m (offer_id, seller_id, item_id, quantity, line_version, price, currency)
+     $8::text[], $9::timestamptz[])
+     AS m (offer_id, seller_id, item_id, quantity, line_version, price, currency, created_at)
    ON CONFLICT (cart_id, offer_id) DO UPDATE SET quantity = excluded.quantity,
-     line_version = excluded.line_version, updated_at = now()`,
+     line_version = excluded.line_version, seller_id = excluded.seller_id,
+     item_id = excluded.item_id, seen_price_minor = excluded.seen_price_minor,
+     seen_price_currency = excluded.seen_price_currency, created_at = excluded.created_at,
+     updated_at = now()`,
 )
 
 const noteMerge = sql(
@@ -140,5 +145,6 @@ async function writePlan(tx: Tx, into: Cart, plan: MergePlan): Promise<void> {
     plan.changed.map((line) => line.lineVersion),
     plan.changed.map((line) => line.seenPrice.minor),
     plan.changed.map((line) => line.seenPrice.currency),
+    plan.changed.map((line) => line.createdAt),
   ])
 }

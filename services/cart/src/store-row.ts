@@ -35,7 +35,8 @@ export interface LineRow extends Row {
 
 /** Columns of a cart, for statements that read one. */
 export const CART_COLUMNS = `cart_id, owner_kind, owner_id, owner_number, state, version,
-  line_count, currency, claim_order_id, claim_version, merged_into, created_at, updated_at, expires_at`
+  line_count, currency, claim_order_id, claim_version, merged_into, created_at, updated_at,
+  expires_at`
 
 /** Columns of a line, for statements that read one. */
 export const LINE_COLUMNS = `offer_id, seller_id, item_id, quantity, line_version, seen_price_minor,

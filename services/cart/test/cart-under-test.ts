@@ -1,8 +1,9 @@
-import { randomUUID } from 'node:crypto'
+import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import {
   type AccountId,
   type GuestId,
   type OfferId,
+  present,
   type StockItemId,
   Unavailable,
 } from '@holdfast/kernel'
@@ -16,10 +17,9 @@ import {
   createTestDatabase,
   type TestDatabase,
 } from '@holdfast/testkit'
-import { generateKeyPairSync } from 'node:crypto'
 import type { Neighbours } from '../src/clients.ts'
 import type { KnownOffer } from '../src/domain.ts'
-import { CART_MIGRATIONS, type CartServer, createCart } from '../src/server.ts'
+import { CART_MIGRATIONS, type CartServer, createCart, createCartJobs } from '../src/server.ts'
 
 /** Any free port of loopback. */
 const ANY_ADDRESS = { host: '127.0.0.1', port: 0 }
@@ -34,7 +34,9 @@ export const requestId = (): string => randomUUID()
 export interface FakeNeighbours extends Neighbours {
   addOffer(change?: Partial<KnownOffer>): KnownOffer
   readonly levels: Map<StockItemId, number>
+  /** Both of them. */
   isAway: boolean
+  isInventoryAway: boolean
 }
 
 /** Two copies of the service with one database, and clients that act as who they say. */
@@ -42,8 +44,10 @@ export interface CartUnderTest extends AsyncDisposable {
   readonly database: TestDatabase
   readonly copies: readonly CartServer[]
   readonly neighbours: FakeNeighbours
-  clientOf(caller: Caller): RpcClient<CartServiceDefinition>
+  /** Over both copies, or over the one named. */
+  clientOf(caller: Caller, copy?: number): RpcClient<CartServiceDefinition>
   readonly checkout: RpcClient<CartServiceDefinition>
+  startJobs(): Promise<AsyncDisposable>
 }
 
 /** A guest, and the account it may become. */
@@ -61,20 +65,30 @@ export function accountCaller(options: { accountId?: AccountId; guestId?: GuestI
   }
 }
 
-/** Starts two serving processes on a database of their own. `redisUrl` overrides the suite's. */
-export async function startCart(options: { redisUrl?: string } = {}): Promise<CartUnderTest> {
+/**
+ * Starts two serving processes on a database of their own. `redisUrl` overrides the suite's;
+ * `postgresAddress`, `host:port`, is where they look for Postgres.
+ */
+export async function startCart(
+  options: { readonly redisUrl?: string; readonly postgresAddress?: string } = {},
+): Promise<CartUnderTest> {
   const database = await createTestDatabase({ service: 'cart', migrationFolders: CART_MIGRATIONS })
   const callers = createTestCallers()
   const neighbours = createFakeNeighbours()
   const key = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
   const jwk = { kty: 'OKP', crv: 'Ed25519', kid: 'cart.1', x: key.x, d: key.d }
-  const config = {
+  const databaseUrl = new URL(database.url('app'))
+  databaseUrl.host = options.postgresAddress ?? databaseUrl.host
+  const shared = {
     OPERATIONS_ADDRESS: ANY_ADDRESS,
     LOG_LEVEL: 'error' as const,
     ENVIRONMENT: 'test',
-    DATABASE_URL: database.url('app'),
+    DATABASE_URL: databaseUrl.href,
     DATABASE_PASSWORD_FILE: database.password,
     DATABASE_CONNECTIONS_MAX: 8,
+  }
+  const config = {
+    ...shared,
     NATS_URL: backing().natsUrl,
     REDIS_URL: options.redisUrl ?? backing().redisUrl,
     LISTEN_ADDRESS: ANY_ADDRESS,
@@ -91,12 +105,13 @@ export async function startCart(options: { redisUrl?: string } = {}): Promise<Ca
     createCart(config, SILENT_LOGGER, overrides),
   ])
   const clients: AsyncDisposable[] = []
-  const clientOf = (caller: Caller): RpcClient<CartServiceDefinition> => {
+  const clientOf = (caller: Caller, copy?: number): RpcClient<CartServiceDefinition> => {
     const token = callers.tokenFor(caller)
+    const chosen = copy === undefined ? copies : [present(copies[copy], 'the copy')]
     const client = createRpcClient({
       definition: CartServiceDefinition,
       to: 'cart',
-      addresses: copies.map((copy) => copy.address),
+      addresses: chosen.map(({ address }) => address),
       bearer: () => token,
       retries: 'none',
       breaker: 'off',
@@ -113,6 +128,7 @@ export async function startCart(options: { redisUrl?: string } = {}): Promise<Ca
     neighbours,
     clientOf,
     checkout: clientOf({ kind: 'service', service: 'checkout' }),
+    startJobs: () => createCartJobs(shared, SILENT_LOGGER),
     [Symbol.asyncDispose]: async () => {
       for (const client of clients) await client[Symbol.asyncDispose]()
       for (const copy of copies) await copy[Symbol.asyncDispose]()
@@ -127,6 +143,7 @@ function createFakeNeighbours(): FakeNeighbours {
   const fake: FakeNeighbours = {
     levels,
     isAway: false,
+    isInventoryAway: false,
     addOffer: (change = {}) => {
       const offer: KnownOffer = {
         offerId: newId('offer'),
@@ -146,7 +163,7 @@ function createFakeNeighbours(): FakeNeighbours {
       if (fake.isAway) throw new Unavailable('DEPENDENCY_UNAVAILABLE', 'Seller is away.')
       return new Map(offerIds.flatMap((id) => (offers.has(id) ? [[id, known(offers, id)]] : [])))
     },
-    available: async () => (fake.isAway ? undefined : levels),
+    available: async () => (fake.isAway || fake.isInventoryAway ? undefined : levels),
     [Symbol.asyncDispose]: async () => undefined,
   }
   return fake

@@ -41,7 +41,7 @@ test('I6: 50 repeats of one request over two copies add once', async () => {
   expect(lines.map((line) => line.quantity)).toEqual([3])
 })
 
-test('I7, I12: three devices add at once, and each acknowledged change is there with a version', async () => {
+test('I7, I12: three devices add at once: each acknowledged change has a version', async () => {
   const caller = guestCaller()
   const devices = [carts.clientOf(caller), carts.clientOf(caller), carts.clientOf(caller)]
   const offers = Array.from({ length: 30 }, () => carts.neighbours.addOffer())
@@ -104,7 +104,7 @@ test('limits are refused with what they are, and change nothing', async () => {
   expect((await guest.getCart({ cartId: '' }, scope())).cart?.version).toBe(cart?.version)
 })
 
-test('GetCart flags a changed price and what can be had, and says unknown while nobody answers', async () => {
+test('GetCart flags a changed price and what can be had, and less while none answers', async () => {
   const guest = carts.clientOf(guestCaller())
   const offer = carts.neighbours.addOffer()
   carts.neighbours.levels.set(offer.itemId, 1)
@@ -137,7 +137,7 @@ test("I17: another buyer's cart looks like a missing one", async () => {
   expect(looks[0]).toBe(looks[1])
 })
 
-test('I12: log-in adopts the guest cart once, whoever asks first, and says what a limit cut', async () => {
+test('I12: log-in adopts the guest cart once and says what a limit cut', async () => {
   const guest = guestCaller()
   const [shared, own] = [carts.neighbours.addOffer(), carts.neighbours.addOffer()]
   const before = carts.clientOf(guest)
