@@ -1,26 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { type Clock, formatMoney, present } from '@holdfast/kernel'
+import { formatMoney, present } from '@holdfast/kernel'
 import {
-  Order_State,
   type Order,
+  Order_State,
   PlaceOrderRequest_WaitFor,
   type Quote,
 } from '@holdfast/proto/checkout'
 import type { Money } from '@holdfast/proto/type'
-import { type CallScope, scopeFor } from '@holdfast/rpc'
-import type { Logger } from '@holdfast/telemetry'
-import {
-  type MarketplaceClients,
-  type ServiceAddresses,
-  openMarketplaceClients,
-} from './marketplace-clients.ts'
-
-/** A buyer without an account, with an access token of its own. */
-export interface Guest extends AsyncDisposable {
-  readonly clients: MarketplaceClients
-  /** A scope for one call of this buyer. */
-  scope(): CallScope
-}
+import type { Actor } from './demo-actors.ts'
 
 /** What a buyer puts into the cart. */
 export interface WantedOffer {
@@ -28,9 +15,6 @@ export interface WantedOffer {
   readonly quantity: number
   readonly price: Money
 }
-
-/** Longest wait for one step of a buyer, ms. */
-const STEP_TIMEOUT_MS = 30_000
 
 /** Where the demo's parcels go. */
 export const DEMO_ADDRESS = {
@@ -43,23 +27,8 @@ export const DEMO_ADDRESS = {
   countryCode: 'IE',
 }
 
-/** Begins a guest's session at the marketplace. */
-export async function enterAsGuest(options: {
-  readonly addresses: ServiceAddresses
-  readonly clock: Clock
-  readonly log: Logger
-}): Promise<Guest> {
-  let accessToken: string | undefined
-  const clients = openMarketplaceClients({ ...options, accessToken: () => accessToken })
-  const scope = () => scopeFor({ timeoutMs: STEP_TIMEOUT_MS, clock: options.clock })
-  const request = { requestId: randomUUID(), deviceName: 'demo' }
-  const { tokens } = await clients.session.createGuestSession(request, scope())
-  accessToken = present(tokens, 'tokens of the guest').accessToken
-  return { clients, scope, [Symbol.asyncDispose]: () => clients[Symbol.asyncDispose]() }
-}
-
 /** Puts offers into the guest's cart and returns the cart's id. */
-export async function fillCart(guest: Guest, wanted: readonly WantedOffer[]): Promise<string> {
+export async function fillCart(guest: Actor, wanted: readonly WantedOffer[]): Promise<string> {
   let cartId = ''
   for (const { offerId, quantity, price } of wanted) {
     const request = { requestId: randomUUID(), offerId, quantity, seenPrice: price }
@@ -70,7 +39,7 @@ export async function fillCart(guest: Guest, wanted: readonly WantedOffer[]): Pr
 }
 
 /** Asks for the total with shipping and taxes, good for 30 minutes. */
-export async function quoteCart(guest: Guest, cartId: string): Promise<Quote> {
+export async function quoteCart(guest: Actor, cartId: string): Promise<Quote> {
   const request = {
     requestId: randomUUID(),
     cartId,
@@ -84,7 +53,7 @@ export async function quoteCart(guest: Guest, cartId: string): Promise<Quote> {
 
 /** Places the order; the answer is the order in whatever state it has by then. */
 export async function placeOrder(
-  guest: Guest,
+  guest: Actor,
   options: {
     readonly quoteId: string
     readonly paymentMethodToken: string
@@ -119,7 +88,7 @@ export function isSettled(order: Order): boolean {
 }
 
 /** The order's states as they come, until it is settled. Ends with the last one. */
-export async function* followOrder(guest: Guest, order: Order): AsyncGenerator<Order> {
+export async function* followOrder(guest: Actor, order: Order): AsyncGenerator<Order> {
   yield order
   if (isSettled(order)) return
   const request = { orderId: order.orderId, afterVersion: order.version }

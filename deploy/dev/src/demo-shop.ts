@@ -1,0 +1,235 @@
+import { randomUUID } from 'node:crypto'
+import { isHoldfastError, present } from '@holdfast/kernel'
+import {
+  type Requirement,
+  Requirement_State,
+  ReviewRequirementRequest_Decision,
+  type Seller,
+} from '@holdfast/proto/seller'
+import { type Money, TaxCategory } from '@holdfast/proto/type'
+import { type Actor, createActor, type Credentials, logIn, type Stage } from './demo-actors.ts'
+import type { WantedOffer } from './demo-buyer.ts'
+
+/** What a seller sells: one article. */
+export interface Article {
+  readonly sku: string
+  readonly title: string
+  readonly priceMinor: bigint
+  readonly units: number
+}
+
+/** What is known of a seller before it joins. */
+export interface ShopPlan {
+  readonly displayName: string
+  readonly countryCode: string
+  readonly currency: string
+  readonly article: Article
+  readonly shippingMinor: bigint
+}
+
+/** A seller who joined, was approved and sells one article. */
+export interface Shop extends AsyncDisposable {
+  readonly sellerId: string
+  readonly itemId: string
+  /** One unit of the article, for a cart. */
+  readonly offer: WantedOffer
+  readonly owner: Actor
+  /** Units as inventory has them now. */
+  stock(): Promise<{ readonly onHand: number; readonly reserved: number }>
+  /** Units as the seller's own view has them, from the feed. */
+  stockView(): Promise<{
+    readonly onHand: number
+    readonly reserved: number
+    readonly stale: boolean
+  }>
+}
+
+/** An application with who made it. */
+export interface Application {
+  readonly credentials: Credentials
+  readonly sellerId: string
+}
+
+/** Registers an account over gRPC. */
+export async function registerAccount(stage: Stage, displayName: string): Promise<Credentials> {
+  await using nobody = createActor(stage)
+  const credentials = {
+    email: `${randomUUID()}@example.test`,
+    password: `demo-${randomUUID()}`,
+  }
+  const request = { requestId: randomUUID(), ...credentials, displayName }
+  await nobody.clients.session.registerAccount(request, nobody.scope())
+  return credentials
+}
+
+/** Applies as a seller over gRPC and answers what is asked. */
+export async function applyOverGrpc(stage: Stage, plan: ShopPlan): Promise<Application> {
+  const credentials = await registerAccount(stage, plan.displayName)
+  await using applicant = await logIn(stage, credentials, 'buyer')
+  const answer = await applicant.clients.seller.applySeller(
+    {
+      requestId: randomUUID(),
+      displayName: plan.displayName,
+      legalName: `${plan.displayName} Limited`,
+      countryCode: plan.countryCode,
+      currencyCode: plan.currency,
+    },
+    applicant.scope(),
+  )
+  const { sellerId } = present(answer.seller, 'the seller')
+  for (const requirement of answer.requirements) {
+    await applicant.clients.seller.submitRequirement(
+      {
+        requestId: randomUUID(),
+        sellerId,
+        requirementId: requirement.requirementId,
+        answers: plausibleAnswers(requirement),
+        expectedVersion: undefined,
+      },
+      applicant.scope(),
+    )
+  }
+  return { credentials, sellerId }
+}
+
+/** Answers that fit the fields of a requirement. */
+export function plausibleAnswers(
+  requirement: Requirement,
+): { readonly name: string; readonly value: string }[] {
+  return requirement.fields.map((field) => ({
+    name: field.name,
+    value: `Demo ${field.name}`.slice(0, field.lengthMax),
+  }))
+}
+
+/** An operator verifies what was submitted and approves the seller. */
+export async function approveSeller(operator: Actor, sellerId: string): Promise<Seller> {
+  const { seller: service } = operator.clients
+  const before = await service.getSeller({ sellerId }, operator.scope())
+  for (const requirement of before.requirements) {
+    if (requirement.state !== Requirement_State.SUBMITTED) continue
+    await service.reviewRequirement(
+      {
+        requestId: randomUUID(),
+        sellerId,
+        requirementId: requirement.requirementId,
+        decision: ReviewRequirementRequest_Decision.VERIFY,
+        reason: 'Looks right.',
+        waiveUntilTime: undefined,
+        expectedVersion: requirement.version,
+      },
+      operator.scope(),
+    )
+  }
+  const { seller } = await service.getSeller({ sellerId }, operator.scope())
+  const approved = await service.approveSeller(
+    {
+      requestId: randomUUID(),
+      sellerId,
+      expectedVersion: present(seller, 'the seller').version,
+      commissionBasisPoints: undefined,
+    },
+    operator.scope(),
+  )
+  return present(approved.seller, 'the approved seller')
+}
+
+/** How long an approved seller's owner may take to be known to the session service, ms. */
+const MEMBERSHIP_MS_MAX = 30_000
+
+/** Logs in as the seller's owner; the membership follows the approval by itself. */
+export async function logInAsOwner(stage: Stage, application: Application): Promise<Actor> {
+  const { credentials, sellerId } = application
+  const endMs = stage.clock.monotonicMs() + MEMBERSHIP_MS_MAX
+  for (;;) {
+    try {
+      return await logIn(stage, credentials, { sellerId })
+    } catch (error) {
+      const isLate = stage.clock.monotonicMs() > endMs
+      if (isLate || !isHoldfastError(error) || error.kind === 'invalid-input') throw error
+      await stage.clock.sleep(200)
+    }
+  }
+}
+
+/** The owner puts the article on sale: stock, shipping and an offer. */
+export async function openForSale(owner: Actor, sellerId: string, plan: ShopPlan): Promise<Shop> {
+  const { article, currency } = plan
+  const price: Money = { currencyCode: currency, minor: article.priceMinor }
+  const { item } = await owner.clients.inventory.createStockItem(
+    {
+      requestId: randomUUID(),
+      sellerId,
+      sku: article.sku,
+      location: '',
+      onHand: article.units,
+    },
+    owner.scope(),
+  )
+  const { itemId } = present(item, 'the stock item')
+  const shipping = await owner.clients.seller.setShippingProfile(
+    {
+      requestId: randomUUID(),
+      sellerId,
+      shippingProfileId: '',
+      name: 'Standard',
+      options: [
+        {
+          optionKey: 'standard',
+          label: 'Standard delivery',
+          countryCodes: [],
+          rate: {
+            $case: 'flat',
+            value: { currencyCode: currency, minor: plan.shippingMinor },
+          },
+          daysMin: 2,
+          daysMax: 4,
+        },
+      ],
+      expectedVersion: undefined,
+    },
+    owner.scope(),
+  )
+  const { offer } = await owner.clients.seller.createOffer(
+    {
+      requestId: randomUUID(),
+      sellerId,
+      sku: article.sku,
+      itemId,
+      productRef: article.sku,
+      title: article.title,
+      price,
+      taxCategory: TaxCategory.STANDARD,
+      shippingProfileId: present(shipping.shippingProfile, 'the profile').shippingProfileId,
+    },
+    owner.scope(),
+  )
+  const { offerId } = present(offer, 'the offer')
+  return {
+    sellerId,
+    itemId,
+    owner,
+    offer: { offerId, quantity: 1, price },
+    stock: async () => {
+      const request = { itemIds: [itemId], sellerId }
+      const { items } = await owner.clients.inventory.getAvailability(request, owner.scope())
+      const { onHand, reserved } = present(items[0], 'the item')
+      return { onHand, reserved }
+    },
+    stockView: async () => {
+      const request = { sellerId, itemIds: [itemId], pageSize: 10, pageToken: '' }
+      const { rows, stale } = await owner.clients.seller.getStockView(request, owner.scope())
+      const { onHand, reserved } = present(rows[0], 'the item in the view')
+      return { onHand, reserved, stale }
+    },
+    [Symbol.asyncDispose]: async () => owner[Symbol.asyncDispose](),
+  }
+}
+
+/** A whole shop over gRPC: application, approval, article. */
+export async function openShop(stage: Stage, operator: Actor, plan: ShopPlan): Promise<Shop> {
+  const application = await applyOverGrpc(stage, plan)
+  await approveSeller(operator, application.sellerId)
+  const owner = await logInAsOwner(stage, application)
+  return openForSale(owner, application.sellerId, plan)
+}

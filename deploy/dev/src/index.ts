@@ -1,0 +1,5 @@
+export * from './demo-actors.ts'
+export * from './demo-buyer.ts'
+export * from './demo-shop.ts'
+export type { BackingEndpoint, Endpoints, ProcessEndpoint } from './endpoints.ts'
+export * from './marketplace-clients.ts'

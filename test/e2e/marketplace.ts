@@ -1,0 +1,139 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import {
+  type Endpoints,
+  firstOperator,
+  logIn,
+  openShop,
+  serviceAddresses,
+  type Shop,
+  type Stage,
+} from '@holdfast/dev'
+import { systemClock } from '@holdfast/runtime'
+import { SILENT_LOGGER } from '@holdfast/telemetry'
+import { eventually } from '@holdfast/testkit'
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
+
+/** A whole marketplace as child processes, with its own servers and data. */
+export interface Marketplace extends AsyncDisposable {
+  readonly dataFolder: string
+  /** What runs at present; read anew each time, since a process that died comes back. */
+  endpoints(): Endpoints
+  /** Where actors find it at present. */
+  stage(): Stage
+  /** A seller who joined, was approved and sells one article. */
+  openShop(options: { readonly units: number; readonly priceMinor?: bigint }): Promise<Shop>
+  /** Ends a process at once by SIGKILL and returns when another pid has taken its place. */
+  killAndAwaitReturn(name: string, copy?: number): Promise<void>
+  /** What the payment provider itself charged, by its own ledger. */
+  chargesOf(ref: string): Promise<readonly ProviderCharge[]>
+}
+
+/** One charge in the provider's own ledger. */
+export interface ProviderCharge {
+  readonly ref: string
+  readonly currency: string
+  readonly amountMinor: string
+  readonly state?: string
+}
+
+/** Bound on the start of everything, on a busy machine. */
+const START_MS_MAX = 180_000
+
+/** Starts everything on free ports with data of its own. */
+export async function startMarketplace(copies: string): Promise<Marketplace> {
+  const dataFolder = mkdtempSync(join(tmpdir(), 'holdfast-e2e-'))
+  const script = join(ROOT, 'deploy', 'dev', 'src', 'main-start.ts')
+  const flags = ['--no-purchase', '--ports', 'auto', '--data', dataFolder, '--copies', copies]
+  const output: string[] = []
+  const child = spawn(process.execPath, [script, ...flags], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => output.push(chunk.toString('utf8')))
+  }
+  const endpoints = (): Endpoints => {
+    return JSON.parse(readFileSync(join(dataFolder, 'endpoints.json'), 'utf8')) as Endpoints
+  }
+  try {
+    await eventually(() => requireServing(child, dataFolder, output), { withinMs: START_MS_MAX })
+  } catch (error) {
+    await stop(child)
+    throw error
+  }
+  const stage = (): Stage => ({
+    addresses: serviceAddresses(endpoints()),
+    clock: systemClock,
+    log: SILENT_LOGGER,
+  })
+  return {
+    dataFolder,
+    endpoints,
+    stage,
+    openShop: async ({ units, priceMinor = 1_250n }) => {
+      await using operator = await logIn(stage(), firstOperator(endpoints()), 'operator')
+      return openShop(stage(), operator, {
+        displayName: 'Lamp Works',
+        countryCode: 'DE',
+        currency: 'EUR',
+        article: { sku: 'LAMP-1', title: 'Desk lamp', priceMinor, units },
+        shippingMinor: 490n,
+      })
+    },
+    killAndAwaitReturn: async (name, copy = 1) => killAndAwaitReturn(endpoints, name, copy),
+    chargesOf: async (ref) => chargesOf(endpoints(), ref),
+    [Symbol.asyncDispose]: async () => {
+      await stop(child)
+      rmSync(dataFolder, { recursive: true, force: true })
+    },
+  }
+}
+
+function requireServing(child: ChildProcess, dataFolder: string, output: readonly string[]): void {
+  const told = output.join('').slice(-2_000)
+  if (child.exitCode !== null) throw new Error(`The start ended with ${child.exitCode}:\n${told}`)
+  const isServing =
+    existsSync(join(dataFolder, 'endpoints.json')) && told.includes('Everything serves')
+  if (!isServing) throw new Error(`Not serving yet:\n${told}`)
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  child.kill('SIGTERM')
+  await ended
+}
+
+async function killAndAwaitReturn(
+  endpoints: () => Endpoints,
+  name: string,
+  copy: number,
+): Promise<void> {
+  const findPid = (): number | undefined => {
+    const { processes, backing } = endpoints()
+    const found = processes.find((one) => one.name === name && one.copy === copy)
+    return found === undefined ? backing.find((one) => one.name === name)?.pid : found.pid
+  }
+  const before = findPid()
+  if (before === undefined) throw new Error(`There is no process ${name} ${copy}.`)
+  process.kill(before, 'SIGKILL')
+  await eventually(
+    () => {
+      const after = findPid()
+      if (after === undefined || after === before) throw new Error(`${name} is not back.`)
+    },
+    { withinMs: 30_000 },
+  )
+}
+
+async function chargesOf(endpoints: Endpoints, ref: string): Promise<readonly ProviderCharge[]> {
+  const key = readFileSync(join(endpoints.secretsFolder, 'payment-provider-key'), 'utf8').trim()
+  const url = `${endpoints.paymentSimulator}/v1/charges?limit=500&ref=${encodeURIComponent(ref)}`
+  const answer = await fetch(url, { headers: { authorization: `Bearer ${key}` } })
+  return ((await answer.json()) as { data: readonly ProviderCharge[] }).data
+}
