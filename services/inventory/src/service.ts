@@ -110,6 +110,7 @@ function readHandlers({ db, store, projection }: InventoryParts) {
   return {
     getHold: async (request) => ({ hold: holdMessage(await store.readHold(db, request.holdId)) }),
     getAvailability: async (request, call) => {
+      requireSeller(call.caller, request.sellerId ?? '')
       const { items, asOf } = await store.readLevels(db, request.itemIds)
       const byId = new Map(items.map((item) => [item.itemId, item]))
       const found = request.itemIds.flatMap((itemId) => byId.get(itemId) ?? [])
