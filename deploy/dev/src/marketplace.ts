@@ -184,13 +184,16 @@ class Start {
 
   #startSimulator(plan: PortPlan, setup: ChildSetup): Promise<RunningProcess> {
     const { secrets } = this.#surroundings()
+    // Any copy may take it: the inbox is one table.
     const receiver = plan.processes.find(({ name }) => name === 'payment')
-    const fallback = fixedPortPlan(this.#context.options.copies).processes
-    const port = receiver?.ports.http ?? fallback.find(({ name }) => name === 'payment')?.ports.http
+    const webhookUrl =
+      receiver === undefined
+        ? undefined
+        : `http://127.0.0.1:${receiver.ports.http}/webhooks/simulator`
     return startPaymentSimulator(
       {
         port: plan.paymentSimulator,
-        webhookUrl: `http://127.0.0.1:${port}/webhooks`,
+        webhookUrl,
         providerKey: secrets.providerKey,
         webhookSecret: secrets.webhookSecret,
         extra: this.#context.options.simulator,

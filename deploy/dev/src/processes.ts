@@ -68,20 +68,20 @@ export const PROCESS_KINDS: readonly ProcessKind[] = [
   {
     service: 'seller',
     entry: 'main',
-    settings: [...SERVING, 'http', 'temporal', 'vault-key'],
-    peers: ['session', 'inventory', 'payment'],
+    settings: [...SERVING, 'http', 'vault-key'],
+    peers: ['session', 'inventory'],
   },
   {
     service: 'seller',
     entry: 'main-jobs',
-    settings: [...BASE, 'identity', 'temporal', 'vault-key'],
-    peers: ['session', 'inventory', 'payment'],
+    settings: [...BASE, 'identity', 'temporal'],
+    peers: ['session', 'inventory'],
   },
   {
     service: 'seller',
     entry: 'main-worker',
-    settings: [...BASE, 'identity', 'temporal', 'vault-key'],
-    peers: ['session', 'inventory', 'payment'],
+    settings: ['operations', 'database', 'temporal'],
+    peers: [],
   },
   {
     service: 'cart',
@@ -89,7 +89,7 @@ export const PROCESS_KINDS: readonly ProcessKind[] = [
     settings: [...SERVING, 'redis'],
     peers: ['session', 'inventory', 'seller'],
   },
-  { service: 'cart', entry: 'main-jobs', settings: BASE, peers: [] },
+  { service: 'cart', entry: 'main-jobs', settings: ['operations', 'database'], peers: [] },
   {
     service: 'checkout',
     entry: 'main',
@@ -100,7 +100,7 @@ export const PROCESS_KINDS: readonly ProcessKind[] = [
     service: 'checkout',
     entry: 'main-jobs',
     settings: [...BASE, 'identity', 'temporal'],
-    peers: ['session', 'inventory', 'payment', 'seller', 'cart'],
+    peers: ['inventory', 'payment', 'seller', 'cart'],
   },
 ]
 

@@ -76,7 +76,8 @@ export async function startService(
 export async function startPaymentSimulator(
   options: {
     readonly port: number
-    readonly webhookUrl: string
+    /** Undefined: events are kept to be listed, and nobody is told. */
+    readonly webhookUrl: string | undefined
     readonly providerKey: string
     readonly webhookSecret: string
     readonly extra: Readonly<Record<string, string>>
@@ -88,7 +89,7 @@ export async function startPaymentSimulator(
     LISTEN_ADDRESS: address,
     DATA_FOLDER: path.join(setup.dataFolder, 'payment-simulator'),
     API_KEY_FILE: options.providerKey,
-    WEBHOOK_URL: options.webhookUrl,
+    ...(options.webhookUrl === undefined ? {} : { WEBHOOK_URL: options.webhookUrl }),
     WEBHOOK_SECRET_FILE: options.webhookSecret,
     ...options.extra,
   }

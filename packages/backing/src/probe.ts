@@ -67,10 +67,10 @@ export async function probeTemporal(
   namespace: string,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const status = await callUnary({
+  const { status } = await callGrpc({
     endpoint,
     path: '/temporal.api.workflowservice.v1.WorkflowService/DescribeNamespace',
-    message: stringField(1, namespace),
+    message: protobufField(1, namespace),
     signal,
   })
   return status === 0
@@ -83,15 +83,30 @@ export async function probeHttp(url: string, signal: AbortSignal): Promise<boole
   return response.status === 200
 }
 
-interface UnaryCall {
+/** One call of a gRPC method. */
+export interface GrpcCall {
   readonly endpoint: Endpoint
+  /** `/package.Service/Method` */
   readonly path: string
-  readonly message: Buffer
+  /** The encoded request. */
+  readonly message: Uint8Array
   readonly signal: AbortSignal
 }
 
-/** One gRPC call over plain HTTP/2 that looks at the status only; this package has no gRPC. */
-function callUnary({ endpoint, path, message, signal }: UnaryCall): Promise<number> {
+/** Its answer: the gRPC status (0 is OK) and the encoded response, empty unless OK. */
+export interface GrpcAnswer {
+  readonly status: number
+  readonly message: Buffer
+}
+
+/** Bytes before each gRPC message: one for compression, four for its length. */
+const FRAME_HEAD_BYTES = 5
+
+/**
+ * One unary gRPC call over plain HTTP/2, for servers whose types this project does not have.
+ * Rejects when there is no gRPC answer.
+ */
+export function callGrpc({ endpoint, path, message, signal }: GrpcCall): Promise<GrpcAnswer> {
   return new Promise((resolve, reject) => {
     const session = connectHttp2(`http://${endpoint.host}:${endpoint.port}`)
     const fail = (error: Error) => {
@@ -108,23 +123,24 @@ function callUnary({ endpoint, path, message, signal }: UnaryCall): Promise<numb
       const value = headers['grpc-status']
       if (value !== undefined) status = Number(value)
     }
+    const chunks: Buffer[] = []
     request.on('response', read)
     request.on('trailers', read)
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.once('error', fail)
-    request.resume()
     request.once('close', () => {
       session.destroy()
       if (status === undefined) reject(new Error('no gRPC status'))
-      else resolve(status)
+      else resolve({ status, message: Buffer.concat(chunks).subarray(FRAME_HEAD_BYTES) })
     })
-    const head = Buffer.alloc(5)
+    const head = Buffer.alloc(FRAME_HEAD_BYTES)
     head.writeUInt32BE(message.length, 1)
     request.end(Buffer.concat([head, message]))
   })
 }
 
-/** A length-delimited protobuf field; number below 16 and text below 128 bytes. */
-function stringField(number: number, text: string): Buffer {
-  const bytes = Buffer.from(text, 'utf8')
+/** A length-delimited protobuf field: number 1 to 15, content of at most 127 bytes. */
+export function protobufField(number: number, content: string | Uint8Array): Buffer {
+  const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content
   return Buffer.concat([Buffer.from([(number << 3) | 2, bytes.length]), bytes])
 }
