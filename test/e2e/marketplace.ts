@@ -77,7 +77,7 @@ export async function startMarketplace(copies: string): Promise<Marketplace> {
     stage,
     openShop: async ({ units, priceMinor = 1_250n }) => {
       await using operator = await logIn(stage(), firstOperator(endpoints()), 'operator')
-      return openShop(stage(), operator, {
+      return await openShop(stage(), operator, {
         displayName: 'Lamp Works',
         countryCode: 'DE',
         currency: 'EUR',

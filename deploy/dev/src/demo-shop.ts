@@ -177,7 +177,7 @@ export async function openForSale(owner: Actor, sellerId: string, plan: ShopPlan
         {
           optionKey: 'standard',
           label: 'Standard delivery',
-          countryCodes: [],
+          countryCodes: ['DE', 'FR', 'IE'],
           rate: {
             $case: 'flat',
             value: { currencyCode: currency, minor: plan.shippingMinor },
