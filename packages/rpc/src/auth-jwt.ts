@@ -7,7 +7,7 @@ import { KEY_ID_LENGTH_MAX } from './auth-keys.ts'
 export const CLOCK_SKEW_MS_MAX = MINUTE_MS
 
 /** Longest token read: ours have under 700 characters, and a hostile one costs a hash at most. */
-export const TOKEN_LENGTH_MAX = 2_048
+const TOKEN_LENGTH_MAX = 2_048
 
 const ALGORITHM = 'EdDSA'
 

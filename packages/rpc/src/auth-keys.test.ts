@@ -37,7 +37,7 @@ describe('rotation of the signing key', () => {
       )
     }
     expect(bench.source.calls.getKeySet).toBe(2)
-    expect([...reasons].sort()).toEqual(['TOKEN_INVALID', 'unavailable: SESSION_UNVERIFIED'])
+    expect([...reasons].toSorted()).toEqual(['TOKEN_INVALID', 'unavailable: SESSION_UNVERIFIED'])
   })
 
   test('a withdrawn key stops working within two minutes', async () => {

@@ -72,7 +72,7 @@ describe('revocation', () => {
 
   test('I16: an answer in pages gives a lease from before its first page only', async () => {
     bench.source.page = { revocations: [], cursor: 'p1', hasMore: true }
-    const lists = bench.source.listRevocations
+    const lists = bench.source.listRevocations.bind(bench.source)
     bench.source.listRevocations = async (cursor, call) => {
       await bench.clock.sleep(300)
       if (cursor === 'p1') bench.source.page = { revocations: [], cursor: 'p2', hasMore: false }

@@ -1,5 +1,4 @@
-import type { Clock } from '@holdfast/kernel'
-import { parseId } from '@holdfast/kernel'
+import { type Clock, parseId, unreachable } from '@holdfast/kernel'
 import type { Logger } from '@holdfast/telemetry'
 import {
   type Revocation as RevocationMessage,
@@ -70,8 +69,10 @@ function revocationOf({ subject }: RevocationMessage): readonly Revocation[] {
       const generationMin = Number(subject.value.minimumGeneration)
       return [{ kind: 'account', accountId, generationMin }]
     }
-    default:
+    case undefined:
       return []
+    default:
+      return unreachable(subject)
   }
 }
 

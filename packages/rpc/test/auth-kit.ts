@@ -26,7 +26,7 @@ export interface ManualClock extends Clock {
   jump(durationMs: number): void
 }
 
-export function createManualClock(start = new Date('2026-03-01T12:00:00Z')): ManualClock {
+function createManualClock(start = new Date('2026-03-01T12:00:00Z')): ManualClock {
   let elapsedMs = 0
   let wallMs = start.getTime()
   const sleepers = new Set<{ dueMs: number; wake: () => void }>()
@@ -50,7 +50,9 @@ export function createManualClock(start = new Date('2026-03-01T12:00:00Z')): Man
       const endMs = elapsedMs + durationMs
       await settle()
       for (;;) {
-        const due = [...sleepers].filter((s) => s.dueMs <= endMs).sort((a, b) => a.dueMs - b.dueMs)
+        const due = [...sleepers]
+          .filter((s) => s.dueMs <= endMs)
+          .toSorted((a, b) => a.dueMs - b.dueMs)
         const next = due[0]
         if (next === undefined) break
         wallMs += Math.max(0, next.dueMs - elapsedMs)
@@ -90,7 +92,7 @@ export interface FakeSource extends RevocationSource {
   readonly calls: { listRevocations: (string | undefined)[]; getKeySet: number; validate: number }
 }
 
-export function createFakeSource(keySet: PublicKeySet): FakeSource {
+function createFakeSource(keySet: PublicKeySet): FakeSource {
   const source: FakeSource = {
     isDown: false,
     isHanging: false,

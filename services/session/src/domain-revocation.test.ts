@@ -50,7 +50,7 @@ function readAt(
       if (one.xid !== from.xid) return one.xid > from.xid
       return from.kind === 'xid' || one.revocationId > from.revocationId
     })
-    .sort((a, b) =>
+    .toSorted((a, b) =>
       a.xid === b.xid ? Number(a.revocationId - b.revocationId) : Number(a.xid - b.xid),
     )
   const rows = visible.slice(0, limit).map(rowOf)
@@ -147,7 +147,7 @@ test('a shared read begins where the earliest reader stands', () => {
   expect(earliestOf([five, start, row])).toEqual(start.from)
 })
 
-test.each(['x', `${EPOCH}`, `${EPOCH}.1.2`, `${EPOCH}.-1`, 'a.1', `${EPOCH}.1.2.3.4`])(
+test.each(['x', EPOCH, `${EPOCH}.1.2`, `${EPOCH}.-1`, 'a.1', `${EPOCH}.1.2.3.4`])(
   'a cursor that is none of ours is refused: %s',
   (text) => {
     expect(() => parseCursor(text)).toThrow(/cursor/)

@@ -13,6 +13,7 @@ import type { Logger } from '@holdfast/telemetry'
 import type { Cache } from './cache.ts'
 import { createClockGuard } from './domain-clock.ts'
 import { foldEmail } from './domain-email.ts'
+import type * as stores from './store.ts'
 import { canaryCounter, endedCounter, observeCanaryMisses, purgedCounter } from './telemetry.ts'
 
 /** Between two round trips of the canary, and the longest one that counts as well. */
@@ -34,10 +35,21 @@ const PURGE_ROWS_MAX = 2_000
  */
 const OPERATOR_EVERY_MS = MINUTE_MS
 
+/** The facts that the loops write and read. */
+export type JobsStore = Pick<
+  typeof stores,
+  | 'checkCanary'
+  | 'expireSessions'
+  | 'findPassword'
+  | 'makeFirstOperator'
+  | 'purge'
+  | 'readDatabaseTime'
+>
+
 /** What the loops work with. */
 export interface JobsParts {
   readonly db: PrimaryDb
-  readonly store: typeof import('./store.ts')
+  readonly store: JobsStore
   /** Undefined without Redis. */
   readonly cache: Cache | undefined
   readonly firstOperator: FirstOperator | undefined

@@ -39,6 +39,11 @@ import { schemas } from './schema.ts'
 import { type SessionParts, createHandlers } from './service.ts'
 import { createTokenIssuer } from './service-tokens.ts'
 import * as store from './store.ts'
+import {
+  type RevocationReader,
+  createRevocationReader,
+  readSessionLife,
+} from './store-revocation.ts'
 
 /** The steps this service's database must have. */
 export const SESSION_MIGRATIONS: readonly MigrationFolder[] = [
@@ -85,7 +90,7 @@ export async function createSession(
     const bus = disposer.add(connectBus({ urls: [config.NATS_URL], name: 'session', clock, log }))
     const keys = parsePrivateKeySet(config.SIGNING_KEYS_FILE)
     const publicKeys = keys.map(publicHalfOf)
-    const revocations = store.createRevocationReader(db)
+    const revocations = createRevocationReader(db)
     const source = createOwnSource({ db, revocations, publicKeys })
     const peerKeys = parsePublicKeySet(config.PEER_KEYS_FILE)
     const authenticator = disposer.add(
@@ -195,8 +200,8 @@ export async function createSessionJobs(
             : {
                 ...operator,
                 newAccountId: () => newId('account'),
-                hash: passwords.hash,
-                verify: passwords.verify,
+                hash: (password) => passwords.hash(password),
+                verify: (password, stored) => passwords.verify(password, stored),
               },
         clock,
         log,
@@ -242,7 +247,7 @@ function openCache(config: SessionJobsConfig | SessionConfig, disposer: Disposer
 /** This process's own view of revocations and keys, without a detour over the network. */
 function createOwnSource(parts: {
   readonly db: PrimaryDb
-  readonly revocations: store.RevocationReader
+  readonly revocations: RevocationReader
   readonly publicKeys: readonly PublicJwk[]
 }): RevocationSource {
   const { db, revocations, publicKeys } = parts
@@ -259,7 +264,7 @@ function createOwnSource(parts: {
         accountId: account?.accountId,
         accountGeneration: account?.generation ?? 0,
       }
-      return (await store.readSessionLife(db, claims)).isAlive ? 'live' : 'ended'
+      return (await readSessionLife(db, claims)).isAlive ? 'live' : 'ended'
     },
   }
 }

@@ -17,6 +17,7 @@ import {
   isGenuine,
   parseRefreshToken,
 } from './domain-token.ts'
+import type * as stores from './store.ts'
 import { powerMissing, unknownSecret } from './service-tokens.ts'
 import { refreshCounter } from './telemetry.ts'
 
@@ -26,7 +27,7 @@ const ROTATIONS_MAX = 3
 /** What refreshing works with. */
 export interface RefreshParts {
   readonly db: PrimaryDb
-  readonly store: typeof import('./store.ts')
+  readonly store: typeof stores
   readonly copies: SessionCopies
   readonly secrets: RefreshSecrets
   /** False while the database's clock seems to have jumped: then nothing counts as expired. */

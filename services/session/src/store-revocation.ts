@@ -11,7 +11,7 @@ import {
 } from './domain-revocation.ts'
 
 /** Rows of one read, shared by all who wait for it; a page is at most as long. */
-export const REVOCATIONS_PER_READ_MAX = 5_000
+const REVOCATIONS_PER_READ_MAX = 5_000
 
 /**
  * What a reader without a cursor is told: longer than any access token lives (10 min, 60 s of

@@ -8,7 +8,8 @@ import { createTestClock, eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startJobs } from '../src/jobs.ts'
 import { createPasswords } from '../src/password.ts'
-import * as store from '../src/store.ts'
+import { findPassword, makeFirstOperator } from '../src/store-account.ts'
+import { checkCanary, expireSessions, purge } from '../src/store-jobs.ts'
 import {
   PASSWORD,
   type SessionBench,
@@ -50,18 +51,18 @@ describe('the first operator', () => {
     const email = newEmail()
     await register(bench.anonymous, email)
     const db = openDb()
-    const { hash, verify } = createPasswords()
+    const passwords = createPasswords()
     const made = async (password: string) => {
-      const known = await store.findPassword(db, email)
-      const isProven = await verify(password, known?.passwordHash)
+      const known = await findPassword(db, email)
+      const isProven = await passwords.verify(password, known?.passwordHash)
       const account = {
         accountId: known?.accountId ?? ('' as never),
         email,
         emailFolded: email,
         displayName: '',
-        passwordHash: await hash(password),
+        passwordHash: await passwords.hash(password),
       }
-      return store.makeFirstOperator(db, account, () => isProven)
+      return makeFirstOperator(db, account, () => isProven)
     }
     expect(await made('another password entirely')).toBe('refused')
     expect(await reasonOf(asOperator(email))).toBe('ROLE_REQUIRED')
@@ -104,7 +105,7 @@ describe('the sweep', () => {
     let afterUuid: string | undefined
     let ended = 0
     for (let page = 0; page < 100; page += 1) {
-      const swept = await store.expireSessions(db, { afterUuid, sizeMax: 3 })
+      const swept = await expireSessions(db, { afterUuid, sizeMax: 3 })
       ended += swept.endedCount
       if (swept.next === undefined) break
       afterUuid = uuidOf(swept.next)
@@ -127,7 +128,10 @@ describe('the sweep', () => {
     const jobs = startJobs({
       db,
       store: {
-        ...store,
+        checkCanary,
+        findPassword,
+        makeFirstOperator,
+        purge,
         // The first answer sets the pace, all later ones are a day ahead.
         readDatabaseTime: async () => {
           times += 1
@@ -169,9 +173,9 @@ test('the purge removes what is past its use, a turn at a time', async () => {
   )
   await bench.database.query("UPDATE request_key SET expires_at = now() - interval '1 minute'")
   await bench.database.query("UPDATE attempt SET day_started_at = now() - interval '3 days'")
-  const first = await store.purge(db, 3)
+  const first = await purge(db, 3)
   expect(first).toMatchObject({ keys: 3, revocations: 3, sessions: 3 })
-  for (let turn = 0; turn < 50; turn += 1) await store.purge(db, 100)
+  for (let turn = 0; turn < 50; turn += 1) await purge(db, 100)
   const [left] = await bench.database.query<Record<string, string>>(
     `SELECT (SELECT count(*) FROM revocation) AS revocations,
        (SELECT count(*) FROM session WHERE state = 'ENDED') AS sessions,
@@ -187,7 +191,7 @@ test('the purge removes what is past its use, a turn at a time', async () => {
 
 test('I25: the canary makes a whole round trip in Postgres', async () => {
   const db = openDb()
-  expect(await store.checkCanary(db, { id: randomUUID(), value: randomUUID() })).toBe(true)
+  expect(await checkCanary(db, { id: randomUUID(), value: randomUUID() })).toBe(true)
   const rows = await bench.database.query<{ count: string }>('SELECT count(*) FROM canary')
   expect(rows[0]?.count).toBe('0')
   await db[Symbol.asyncDispose]()

@@ -131,7 +131,7 @@ test('I15: Redis killed, stopped and frozen logs nobody out', async () => {
   tokens = await refreshAll(tokens)
   tokens = await refreshAll(tokens)
   if (redis.pid !== undefined) process.kill(redis.pid, 'SIGCONT')
-  await refreshAll(tokens)
+  expect(await refreshAll(tokens)).toHaveLength(10)
 })
 
 test('I16: an older dump of Redis brings no ended session back', async () => {

@@ -66,12 +66,10 @@ interface Started {
 }
 
 function start(entry: string, settings: Record<string, string>): Started {
-  const values = Object.entries(settings).map(([name, value]) => [
-    `HOLDFAST_SESSION_${name}`,
-    value,
-  ])
+  const env: Record<string, string> = {}
+  for (const [name, value] of Object.entries(settings)) env[`HOLDFAST_SESSION_${name}`] = value
   const path = fileURLToPath(new URL(`../src/${entry}`, import.meta.url))
-  const child = spawn(process.execPath, [path], { env: Object.fromEntries(values) })
+  const child = spawn(process.execPath, [path], { env })
   let text = ''
   child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()))
   child.stderr?.on('data', (chunk: Buffer) => (text += chunk.toString()))

@@ -202,7 +202,7 @@ describe('the list of revocations', () => {
     await Promise.all(out.map((ask) => bench.anonymous.logOut(ask, scope())))
     const next = await catchUp(start.cursor)
     const ended = guests.map(({ session }) => session?.sessionId ?? '')
-    expect([...next.found].sort()).toEqual([...ended].sort())
+    expect(next.found.toSorted()).toEqual(ended.toSorted())
     expect((await catchUp(next.cursor)).found).toEqual([])
     expect((await catchUp('')).found).toEqual(expect.arrayContaining(ended))
     expect(await reasonOf(list('not-a-cursor'))).toBe('CURSOR_INVALID')

@@ -99,10 +99,7 @@ export async function createSessionBench(
     start,
     startJobs: async (settings = {}) => {
       disposer.add(
-        await createSessionJobs(
-          { ...config, FIRST_OPERATOR_FILE: undefined, ...settings } as SessionJobsConfig,
-          log,
-        ),
+        await createSessionJobs({ ...config, FIRST_OPERATOR_FILE: undefined, ...settings }, log),
       )
     },
     [Symbol.asyncDispose]: () => disposer.dispose(),
