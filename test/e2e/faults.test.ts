@@ -28,9 +28,11 @@ async function begin(paymentMethodToken: string): Promise<{ state(): Promise<Ord
   const guest = await enterAsGuest(marketplace.stage())
   const quote = await quoteCart(guest, await fillCart(guest, [shop.offer]))
   const requestId = `buy-${quote.quoteId}`
-  const ask = () => placeOrder(guest, { quoteId: quote.quoteId, requestId, paymentMethodToken })
-  // A lost answer is asked for again with the same request id, as every app does.
-  const first = await eventually(ask, { withinMs: SETTLE_MS })
+  const first = await placeOrder(guest, {
+    quoteId: quote.quoteId,
+    requestId,
+    paymentMethodToken,
+  })
   return {
     state: async () => {
       const { order } = await guest.clients.checkout.getOrder(

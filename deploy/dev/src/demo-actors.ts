@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { type Clock, present } from '@holdfast/kernel'
+import { type Clock, isHoldfastError, present } from '@holdfast/kernel'
 import { Audience } from '@holdfast/proto/session'
-import { type CallScope, scopeFor, type ServiceName } from '@holdfast/rpc'
+import { type CallScope, retryAdvice, scopeFor, type ServiceName } from '@holdfast/rpc'
 import type { Logger } from '@holdfast/telemetry'
 import type { Endpoints } from './endpoints.ts'
 import {
@@ -19,6 +19,12 @@ export interface Actor extends AsyncDisposable {
   accessToken(): string
   /** A scope for one call of this actor. */
   scope(): CallScope
+  /**
+   * One call as a well-behaved app makes it: a refusal for load or an outage, or a lost answer, is
+   * followed by the same request again, for up to a minute. The request is made outside `call`, so
+   * that its request_id stays the same.
+   */
+  ask<T>(call: (scope: CallScope) => Promise<T>): Promise<T>
 }
 
 /** Where the marketplace is and how its actors tell time. */
@@ -36,6 +42,11 @@ export interface Credentials {
 
 /** Longest wait for one step of an actor, ms. */
 const STEP_TIMEOUT_MS = 30_000
+
+/** How long an actor repeats a call that may still succeed, ms. */
+const PATIENCE_MS = 60_000
+/** Longest pause between two tries, ms; the server's own advice comes first. */
+const PAUSE_MS_MAX = 1_000
 
 const NO_COPIES: readonly string[] = []
 
@@ -69,7 +80,21 @@ export function createActor(stage: Stage): Actor & { admit(accessToken: string):
       held.token = accessToken
     },
     scope: () => scopeFor({ timeoutMs: STEP_TIMEOUT_MS, clock: stage.clock }),
+    ask: async (call) => persist(stage, call),
     [Symbol.asyncDispose]: async () => clients[Symbol.asyncDispose](),
+  }
+}
+
+async function persist<T>(stage: Stage, call: (scope: CallScope) => Promise<T>): Promise<T> {
+  const endMs = stage.clock.monotonicMs() + PATIENCE_MS
+  for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
+    try {
+      return await call(scopeFor({ timeoutMs: STEP_TIMEOUT_MS, clock: stage.clock }))
+    } catch (error) {
+      const isHopeless = !isHoldfastError(error) || retryAdvice(error.kind) === 'never'
+      if (isHopeless || stage.clock.monotonicMs() > endMs) throw error
+      await stage.clock.sleep(error.retryAfterMs ?? pauseMs)
+    }
   }
 }
 
@@ -80,16 +105,14 @@ export async function logIn(
   as: 'buyer' | 'operator' | { readonly sellerId: string },
 ): Promise<Actor> {
   const actor = createActor(stage)
-  const { tokens } = await actor.clients.session.logIn(
-    {
-      requestId: randomUUID(),
-      ...credentials,
-      actAs: actAs(as),
-      guestRefreshToken: '',
-      deviceName: 'demo',
-    },
-    actor.scope(),
-  )
+  const request = {
+    requestId: randomUUID(),
+    ...credentials,
+    actAs: actAs(as),
+    guestRefreshToken: '',
+    deviceName: 'demo',
+  }
+  const { tokens } = await actor.ask(async (scope) => actor.clients.session.logIn(request, scope))
   actor.admit(present(tokens, 'tokens of the log-in').accessToken)
   return actor
 }
@@ -104,7 +127,9 @@ function actAs(as: 'buyer' | 'operator' | { readonly sellerId: string }) {
 export async function enterAsGuest(stage: Stage): Promise<Actor> {
   const actor = createActor(stage)
   const request = { requestId: randomUUID(), deviceName: 'demo' }
-  const { tokens } = await actor.clients.session.createGuestSession(request, actor.scope())
+  const { tokens } = await actor.ask(async (scope) =>
+    actor.clients.session.createGuestSession(request, scope),
+  )
   actor.admit(present(tokens, 'tokens of the guest').accessToken)
   return actor
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { formatMoney, present } from '@holdfast/kernel'
+import { formatMoney, isHoldfastError, present } from '@holdfast/kernel'
 import {
   type Order,
   Order_State,
@@ -7,6 +7,7 @@ import {
   type Quote,
 } from '@holdfast/proto/checkout'
 import type { Money } from '@holdfast/proto/type'
+import { retryAdvice } from '@holdfast/rpc'
 import type { Actor } from './demo-actors.ts'
 
 /** What a buyer puts into the cart. */
@@ -32,7 +33,7 @@ export async function fillCart(guest: Actor, wanted: readonly WantedOffer[]): Pr
   let cartId = ''
   for (const { offerId, quantity, price } of wanted) {
     const request = { requestId: randomUUID(), offerId, quantity, seenPrice: price }
-    const { cart } = await guest.clients.cart.addLine(request, guest.scope())
+    const { cart } = await guest.ask(async (scope) => guest.clients.cart.addLine(request, scope))
     cartId = present(cart, 'the cart').cartId
   }
   return cartId
@@ -47,7 +48,9 @@ export async function quoteCart(guest: Actor, cartId: string): Promise<Quote> {
     shippingChoices: [],
     expectedCartVersion: undefined,
   }
-  const { quote } = await guest.clients.checkout.createQuote(request, guest.scope())
+  const { quote } = await guest.ask(async (scope) =>
+    guest.clients.checkout.createQuote(request, scope),
+  )
   return present(quote, 'the quote')
 }
 
@@ -68,7 +71,9 @@ export async function placeOrder(
     waitFor: PlaceOrderRequest_WaitFor[options.waitFor ?? 'RESERVED'],
     returnUrl: '',
   }
-  const { order } = await guest.clients.checkout.placeOrder(request, guest.scope())
+  const { order } = await guest.ask(async (scope) =>
+    guest.clients.checkout.placeOrder(request, scope),
+  )
   return present(order, 'the order')
 }
 
@@ -87,15 +92,28 @@ export function isSettled(order: Order): boolean {
   return SETTLED.has(order.state)
 }
 
-/** The order's states as they come, until it is settled. Ends with the last one. */
-export async function* followOrder(guest: Actor, order: Order): AsyncGenerator<Order> {
+/** Bound on watches of one order: each is good for half a minute. */
+const WATCHES_MAX = 10
+
+/**
+ * The order's states as they come, until it is settled; a watch that breaks is begun again after the
+ * last version seen. Ends with the last one, or after ten watches.
+ */
+export async function* followOrder(guest: Actor, placed: Order): AsyncGenerator<Order> {
+  let order = placed
   yield order
-  if (isSettled(order)) return
-  const request = { orderId: order.orderId, afterVersion: order.version }
-  for await (const { event } of guest.clients.checkout.watchOrder(request, guest.scope())) {
-    if (event?.$case !== 'order') continue
-    yield event.value
-    if (isSettled(event.value)) return
+  for (let watches = 0; watches < WATCHES_MAX && !isSettled(order); watches += 1) {
+    try {
+      const request = { orderId: order.orderId, afterVersion: order.version }
+      for await (const { event } of guest.clients.checkout.watchOrder(request, guest.scope())) {
+        if (event?.$case !== 'order') continue
+        order = event.value
+        yield order
+        if (isSettled(order)) return
+      }
+    } catch (error) {
+      if (!isHoldfastError(error) || retryAdvice(error.kind) === 'never') throw error
+    }
   }
 }
 

@@ -224,7 +224,8 @@ function wireFailure(
   },
 ): unknown {
   if (error instanceof HoldfastError) return error
-  const isAbort = error instanceof Error && error.name === 'AbortError'
+  // The signal's own reason comes back: an abort of the caller, or the deadline's timer.
+  const isAbort = error instanceof Error && ['AbortError', 'TimeoutError'].includes(error.name)
   if (!(error instanceof ClientError) && !isAbort) return error
   const code = error instanceof ClientError ? error.code : Status.DEADLINE_EXCEEDED
   const failure = callFailure({
