@@ -11,7 +11,6 @@ import {
 } from '@holdfast/kernel'
 import type { AnswerCodec } from '@holdfast/pg'
 import {
-  AddLineResponse,
   Cart as CartMessage,
   Cart_State,
   type CartLine as CartLineMessage,
@@ -19,7 +18,6 @@ import {
   GetCartResponse,
 } from '@holdfast/proto/cart'
 import type { Cart, CartLine, CartOwner, CartState, FullCart } from './domain.ts'
-import type { LineAnswer, LineCodec } from './store-line.ts'
 import type { MergeNote } from './store-cart.ts'
 
 /** Money as the wire has it. */
@@ -115,19 +113,6 @@ function lineFrom(message: CartLineMessage): CartLine {
 export const cartCodec: AnswerCodec<Cart> = {
   encode: (cart) => CartMessage.encode(cartMessage(cart)),
   decode: (bytes) => cartFrom(CartMessage.decode(bytes), 0n),
-}
-
-/** How an answered change of a line is remembered under its request key. */
-export const lineCodec: LineCodec = {
-  encode: ({ cart, line }) =>
-    AddLineResponse.encode({ cart: cartMessage(cart), line: lineMessage(line) }),
-  decode: (bytes): LineAnswer => {
-    const message = AddLineResponse.decode(bytes)
-    return {
-      cart: cartFrom(present(message.cart, 'remembered cart'), 0n),
-      line: lineFrom(present(message.line, 'remembered line')),
-    }
-  },
 }
 
 /** How a cart lies in Redis: as GetCart would answer it, without what is known of the offers. */

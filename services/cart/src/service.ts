@@ -1,9 +1,9 @@
-import { isHoldfastError } from '@holdfast/kernel'
+import { type CartId, isHoldfastError } from '@holdfast/kernel'
 import { type CallContext, principalsOf } from '@holdfast/rpc'
 import { offerLookUp } from './service-offer.ts'
 import { buyerOf, type CartParts, type Handlers } from './service-parts.ts'
 import { readHandlers } from './service-read.ts'
-import { cartCodec, cartMessage, lineCodec, lineMessage } from './service-wire.ts'
+import { cartCodec, cartMessage, lineMessage } from './service-wire.ts'
 import type * as Store from './store.ts'
 
 /** The RPCs of CartService: each calls one store function and encodes. */
@@ -12,10 +12,14 @@ export function createHandlers(parts: CartParts): Handlers {
 }
 
 function lineHandlers({ db, store, copies, neighbours, newCartId }: CartParts) {
-  const answer = async (change: Store.LineChange) => {
+  const answer = async ({ cart, line, isRepeat }: Store.LineChange) => {
     // Told only after the copy has it, so that a stale read never shows less than the buyer saw.
-    if (change.full !== undefined) await copies.store(change.full)
-    return { cart: cartMessage(change.answer.cart), line: lineMessage(change.answer.line) }
+    if (!isRepeat) await refreshCopy(cart.cartId)
+    return { cart: cartMessage(cart), line: lineMessage(line) }
+  }
+  const refreshCopy = async (cartId: CartId): Promise<void> => {
+    const full = await unlessAway(store.readCart(db, cartId))
+    if (full?.cart.state === 'OPEN') await copies.store(full)
   }
   return {
     addLine: async (request, call) => {
@@ -56,10 +60,7 @@ function claimHandlers({ db, store, copies }: CartParts) {
     },
     releaseClaim: async (request, call) => {
       const cart = await store.releaseClaim(db, claimVerb(call, request))
-      const open = await store.readPresentCart(db, cart.owner).catch((error: unknown) => {
-        if (!isHoldfastError(error)) throw error
-        return undefined
-      })
+      const open = await unlessAway(store.readPresentCart(db, cart.owner))
       if (open?.cart.state === 'OPEN') await copies.store(open)
       return { cart: cartMessage(cart) }
     },
@@ -72,11 +73,20 @@ function claimHandlers({ db, store, copies }: CartParts) {
   } satisfies Partial<Handlers>
 }
 
+/** The change is committed: a copy that cannot be read anew now must not make it look failed. */
+async function unlessAway<T>(read: Promise<T>): Promise<T | undefined> {
+  try {
+    return await read
+  } catch (error) {
+    if (isHoldfastError(error)) return undefined
+    throw error
+  }
+}
+
 function lineRequest(call: CallContext, requestId: string): Store.LineRequest {
   return {
     buyer: buyerOf(call.caller),
     key: call.requestKey(requestId),
-    codec: lineCodec,
     actor: principalsOf(call.caller)[0],
   }
 }

@@ -15,14 +15,7 @@ import {
   sql,
   type Tx,
 } from '@holdfast/pg'
-import {
-  type Cart,
-  type CartLine,
-  type FullCart,
-  type KnownOffer,
-  LINES_MAX,
-  QUANTITY_MAX,
-} from './domain.ts'
+import { type Cart, type CartLine, type KnownOffer, LINES_MAX, QUANTITY_MAX } from './domain.ts'
 import {
   AGAIN_ON,
   cartNotFound,
@@ -31,33 +24,30 @@ import {
   openCart,
   touchCart,
 } from './store-cart.ts'
+import { decodeAnswer, encodeAnswer, type LineAnswer } from './store-answer.ts'
+import { tryAddLine, trySetQuantity } from './store-line-quick.ts'
 import { adoptGuestCart, type Buyer } from './store-merge.ts'
-import { LINE_COLUMNS, type LineRow, linesOf, toLine } from './store-row.ts'
+import { LINE_COLUMNS, type LineRow, toLine } from './store-row.ts'
 
-/** What a change of a line is answered with, and the whole cart for the copy. */
-export interface LineAnswer {
-  readonly cart: Cart
-  readonly line: CartLine
+/** A change, and whether it is told a second time. */
+export interface LineChange extends LineAnswer {
+  readonly isRepeat: boolean
 }
 
-/** A change with what the cart looks like after it; `full` is absent for a repeat. */
-export interface LineChange {
-  readonly answer: LineAnswer
-  readonly full: FullCart | undefined
-}
-
-/** How an answered change is remembered. */
-export interface LineCodec {
-  encode(answer: LineAnswer): { finish(): Uint8Array }
-  decode(bytes: Uint8Array): LineAnswer
-}
-
-/** Who asks, under which key, and what new carts are called. */
+/** Who asks, and under which key. */
 export interface LineRequest {
   readonly buyer: Buyer
   readonly key: RequestKey
-  readonly codec: LineCodec
   readonly actor: string
+}
+
+/** An addition; `offer` throws why it cannot be had, which only matters for a first time. */
+export interface AddUnits {
+  readonly offer: () => KnownOffer
+  readonly quantity: number
+  /** Undefined for the offer's price now. */
+  readonly seenPrice: Money | undefined
+  readonly newCartId: () => CartId
 }
 
 const findLineRow = sql<LineRow>(
@@ -93,18 +83,36 @@ const setQuantityRow = sql<LineRow>(
 export async function addLine(
   db: PrimaryDb,
   request: LineRequest,
-  add: {
-    readonly offer: () => KnownOffer
-    readonly quantity: number
-    readonly seenPrice: Money | undefined
-    readonly newCartId: () => CartId
-  },
+  add: AddUnits,
+): Promise<LineChange> {
+  const offer = offerIfSold(add)
+  if (offer !== undefined) {
+    const { quantity, seenPrice = offer.price } = add
+    const answer = await tryAddLine(db, request, { offer, quantity, seenPrice })
+    if (answer !== undefined) return { ...answer, isRepeat: false }
+  }
+  return addLineInSteps(db, request, add)
+}
+
+function offerIfSold(add: AddUnits): KnownOffer | undefined {
+  try {
+    return add.offer()
+  } catch {
+    // Told by the way in steps, unless the request is a repeat.
+    return undefined
+  }
+}
+
+async function addLineInSteps(
+  db: PrimaryDb,
+  request: LineRequest,
+  add: AddUnits,
 ): Promise<LineChange> {
   return db.transaction(async (tx) => {
     await adoptGuestCart(tx, request.buyer, { newCartId: add.newCartId, actor: request.actor })
     const locked = await lockOpenCart(tx, request.buyer.owner)
     const before = await findAnswer(tx, request.key)
-    if (before !== undefined) return { answer: request.codec.decode(before), full: undefined }
+    if (before !== undefined) return { ...decodeAnswer(before), isRepeat: true }
     const offer = add.offer()
     const cart =
       locked ??
@@ -154,11 +162,13 @@ export async function setLineQuantity(
   request: LineRequest,
   set: SetQuantity,
 ): Promise<LineChange> {
+  const answer = await trySetQuantity(db, request, set)
+  if (answer !== undefined) return { ...answer, isRepeat: false }
   return db.transaction(async (tx) => {
     const cart = await lockCart(tx, set.cartId)
     if (!request.buyer.names.includes(cart.owner.id)) throw cartNotFound()
     const before = await findAnswer(tx, request.key)
-    if (before !== undefined) return { answer: request.codec.decode(before), full: undefined }
+    if (before !== undefined) return { ...decodeAnswer(before), isRepeat: true }
     refuseUnlessOpen(cart)
     const held = await findLine(tx, set.cartId, set.offerId)
     if (held === undefined || (held.quantity === 0 && set.quantity > 0)) throw lineNotFound()
@@ -173,10 +183,8 @@ export async function setLineQuantity(
 }
 
 async function finish(tx: Tx, request: LineRequest, answer: LineAnswer): Promise<LineChange> {
-  await rememberAnswer(tx, request.key, request.codec.encode(answer).finish())
-  const lines = await linesOf(tx, answer.cart.cartId)
-  const full = { cart: answer.cart, lines: lines.filter((line) => line.quantity > 0) }
-  return { answer, full }
+  await rememberAnswer(tx, request.key, encodeAnswer(answer))
+  return { ...answer, isRepeat: false }
 }
 
 async function findLine(tx: Tx, cartId: CartId, offerId: OfferId): Promise<CartLine | undefined> {
