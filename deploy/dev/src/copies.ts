@@ -5,7 +5,7 @@ import { SERVICES, type ServiceName } from './processes.ts'
 export type Copies = Readonly<Record<ServiceName, number>>
 
 /** Bound on copies: each service has ten ports of each kind. */
-export const COPIES_MAX = 9
+const COPIES_MAX = 9
 
 /** The copies in `inventory=2,checkout=3`; SetupError when a name or number is not good. */
 export function parseCopies(raw: string): Copies {

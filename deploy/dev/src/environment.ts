@@ -59,7 +59,7 @@ function settingValues(
       return { OPERATIONS_ADDRESS: `${HOST}:${ports.operations}` }
     case 'database':
       return {
-        DATABASE_URL: `postgres://${roleName(service, 'app')}@${surroundings.postgresAddress}/${databaseName(service)}`,
+        DATABASE_URL: databaseUrl(service, surroundings.postgresAddress),
         DATABASE_PASSWORD_FILE: secrets.databasePassword(service, 'app'),
       }
     case 'redis':
@@ -90,4 +90,8 @@ function settingValues(
     default:
       return unreachable(setting)
   }
+}
+
+function databaseUrl(service: ServiceName, address: string): string {
+  return `postgres://${roleName(service, 'app')}@${address}/${databaseName(service)}`
 }

@@ -25,7 +25,7 @@ export type Setting =
   | 'vault-key'
   | 'webhook-secret'
 
-/** One program of a service with what it has to be told: a name it does not know stops its start. */
+/** One program of a service and what it has to be told: a name it does not know ends its start. */
 export interface ProcessKind {
   readonly service: ServiceName
   readonly entry: EntryName

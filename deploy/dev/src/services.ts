@@ -36,7 +36,7 @@ const HOST = '127.0.0.1'
 const READY_WITHIN_MS = 120 * SECOND_MS
 
 /** The file that a planned process runs. */
-export function entryFile(root: string, { kind }: Pick<PlannedProcess, 'kind'>): string {
+function entryFile(root: string, { kind }: Pick<PlannedProcess, 'kind'>): string {
   return path.join(root, 'services', kind.service, 'src', `${kind.entry}.ts`)
 }
 

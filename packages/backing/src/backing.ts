@@ -1,8 +1,13 @@
 import { freePorts } from './ports.ts'
 import { type NatsServer, startNats } from './nats.ts'
 import { type PostgresServer, startPostgres } from './postgres.ts'
-import { type RedisServer, startRedis } from './redis.ts'
-import type { BackingName, BackingOptions, BackingServer } from './server.ts'
+import { isRedisGiven, type RedisServer, startRedis } from './redis.ts'
+import {
+  type BackingName,
+  type BackingOptions,
+  type BackingServer,
+  environmentOf,
+} from './server.ts'
 import { describeFailure } from './setup-error.ts'
 import { startTemporal, type TemporalServer } from './temporal.ts'
 
@@ -86,7 +91,8 @@ async function startRedisOrNot(
   try {
     return await startRedis(options)
   } catch (failure) {
-    if (!optional) throw failure
+    // One that was asked for by address and does not answer is a mistake, not an absence.
+    if (!optional || isRedisGiven(environmentOf(options))) throw failure
     options.report(`Going on without Redis (slower, nothing is lost): ${describeFailure(failure)}`)
     return undefined
   }

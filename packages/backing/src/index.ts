@@ -8,7 +8,7 @@ export { type PostgresOptions, type PostgresServer, startPostgres } from './post
 export { callGrpc, exchange, probeHttp, protobufField } from './probe.ts'
 export * from './progress.ts'
 export { endRecorded, openProcessRecord, type ProcessRecord } from './record.ts'
-export * from './redis.ts'
+export { type RedisServer, startRedis } from './redis.ts'
 export { type BackingName, type BackingOptions, type BackingServer } from './server.ts'
 export * from './setup-error.ts'
 export * from './supervise.ts'

@@ -67,8 +67,8 @@ function natsConfig({ port, folder }: { port: number; folder: string }): string 
 }
 
 async function givenNats(url: string): Promise<NatsServer> {
-  if (!URL.canParse(url)) throw new SetupError(`${URL_VARIABLE} must be nats://host:port.`)
-  const { hostname, port } = new URL(url)
+  const { hostname, port } = URL.canParse(url) ? new URL(url) : { hostname: '', port: '' }
+  if (hostname === '') throw new SetupError(`${URL_VARIABLE} must be nats://host:port.`)
   const address = `${hostname}:${port === '' ? '4222' : port}`
   const endpoint = parseAddress(address, URL_VARIABLE)
   const server = await givenServer({

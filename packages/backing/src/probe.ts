@@ -83,7 +83,7 @@ export async function probeHttp(url: string, signal: AbortSignal): Promise<boole
   return response.status === 200
 }
 
-/** One call of a gRPC method. */
+/** Whom to call, what to say and how long to wait. */
 export interface GrpcCall {
   readonly endpoint: Endpoint
   /** `/package.Service/Method` */

@@ -36,14 +36,19 @@ const MEMORY_MAX = '256mb'
 
 const INSTALL_TIMEOUT_MS = 5 * MINUTE_MS
 
+/** True when the environment names an existing Redis. */
+export function isRedisGiven(environment: Environment): boolean {
+  return (environment[URL_VARIABLE] ?? '') !== ''
+}
+
 /**
  * Starts Redis: one given by HOLDFAST_BACKING_REDIS_URL, from PATH, else installed by apt-get when
  * this process is root (announced). It keeps nothing on disk: an old snapshot would bring revoked
  * sessions back. SetupError says what to install when there is none.
  */
 export async function startRedis(options: BackingOptions): Promise<RedisServer> {
-  const given = environmentOf(options)[URL_VARIABLE]
-  if (given !== undefined && given !== '') return givenRedis(given)
+  const environment = environmentOf(options)
+  if (isRedisGiven(environment)) return givenRedis(environment[URL_VARIABLE] ?? '')
   const program = await locateRedis(options)
   const endpoint = { host: LOOPBACK, port: options.port }
   const folder = path.join(options.dataFolder, 'redis')
@@ -72,8 +77,8 @@ function redisArguments({ port, folder }: { port: number; folder: string }): str
 }
 
 async function givenRedis(url: string): Promise<RedisServer> {
-  if (!URL.canParse(url)) throw new SetupError(`${URL_VARIABLE} must be redis://host:port.`)
-  const { hostname, port } = new URL(url)
+  const { hostname, port } = URL.canParse(url) ? new URL(url) : { hostname: '', port: '' }
+  if (hostname === '') throw new SetupError(`${URL_VARIABLE} must be redis://host:port.`)
   const address = `${hostname}:${port === '' ? '6379' : port}`
   const endpoint = parseAddress(address, URL_VARIABLE)
   const server = await givenServer({

@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
+import { systemClock } from '@holdfast/runtime'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { downloadRelease } from '../src/download.ts'
 import type { Release } from '../src/tools.ts'
@@ -71,8 +72,8 @@ test('a release that nobody has a hash of, or that is missing, is refused', asyn
 })
 
 test('a vendor that cannot be reached is named at once', async () => {
-  const startedMs = performance.now()
+  const startedMs = systemClock.monotonicMs()
   const away = download({ sha256, url: 'http://127.0.0.1:1/release.tar.gz' }, 'away')
   await expect(away).rejects.toThrow('127.0.0.1:1 cannot be reached.')
-  expect(performance.now() - startedMs).toBeLessThan(6_000)
+  expect(systemClock.monotonicMs() - startedMs).toBeLessThan(6_000)
 })
