@@ -102,6 +102,7 @@ async function afterAuthorisation(
   order: StoredOrder,
   view: PaymentView,
 ): Promise<Round> {
+  refuseParked(view)
   switch (view.state) {
     case 'AUTHORIZED':
       if (order.state === 'PAYING') return capture(step, order)
@@ -126,6 +127,16 @@ async function afterAuthorisation(
     default:
       return unreachable(view.state)
   }
+}
+
+/**
+ * What payment itself cannot end is not waited for: the order is parked, where a person sees it.
+ */
+function refuseParked(view: PaymentView): void {
+  if (!view.isParked) return
+  throw new IllegalState('PAYMENT_STATE', "The provider's answer cannot be right; look at it.", {
+    state: view.state,
+  })
 }
 
 async function waitForBuyer(step: Step, order: StoredOrder, view: PaymentView): Promise<Round> {
@@ -173,6 +184,7 @@ async function findCapture(step: Step, order: StoredOrder): Promise<Round> {
 async function afterCapture(step: Step, order: StoredOrder, view: PaymentView): Promise<Round> {
   if (view.state === 'CAPTURED') return notePayment(step.db, order, view)
   if (isEndedWithoutMoney(view.state)) return refusedByPayment(step, order, view)
+  refuseParked(view)
   throw stillUnknown(step)
 }
 

@@ -126,6 +126,7 @@ export function paymentView(message: Payment | undefined): PaymentView {
   return {
     state: nameOf(Payment_State, payment.state) as KnownPaymentState,
     isUnresolved: payment.unresolvedSinceTime !== undefined,
+    isParked: payment.parked,
     declineReason:
       declineReason === Payment_DeclineReason.UNSPECIFIED
         ? 'NONE'

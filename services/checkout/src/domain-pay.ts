@@ -22,6 +22,10 @@ export interface PaymentView {
   readonly state: KnownPaymentState
   /** True while the provider's answer to the step at hand is not known. */
   readonly isUnresolved: boolean
+  /**
+   * True when the provider's answer cannot be right (another amount, say) and a person must look.
+   */
+  readonly isParked: boolean
   readonly declineReason: DeclineReason
   readonly actionUrl: string
   readonly actionExpiresAt: Date | undefined
