@@ -1,23 +1,22 @@
-import { isHoldfastError, type Id, type IdKind } from '@holdfast/kernel'
-import type { PrimaryDb } from '@holdfast/pg'
+import { type SellerId, isHoldfastError } from '@holdfast/kernel'
 import type { OnboardingActivities, OnboardingPlan } from '@holdfast/workflows/contract'
-import { type DueAction, type Plan } from './domain-onboarding.ts'
+import type { Due, DueAction, Plan } from './domain-onboarding.ts'
+import type { TimedPlan } from './store.ts'
 import { performedDues } from './telemetry.ts'
 
 /** What the activities work with, given by the composition root. */
 export interface ActivityParts {
-  readonly db: PrimaryDb
-  readonly store: Pick<typeof import('./store.ts'), 'readPlan' | 'performDue'>
-  readonly newId: <K extends IdKind>(kind: K) => Id<K>
+  readonly readPlan: (sellerId: SellerId) => Promise<TimedPlan>
+  /** Answers whether the rows still called for it. */
+  readonly performDue: (due: Due & { readonly sellerId: SellerId }) => Promise<boolean>
 }
 
 /** The effects of the onboarding workflow; the rows decide, so each is harmless when repeated. */
-export function createActivities({ db, store, newId }: ActivityParts): OnboardingActivities {
-  const why = { actor: { kind: 'CLOCK', name: 'workflow:onboarding' } as const, newId }
+export function createActivities(parts: ActivityParts): OnboardingActivities {
   return {
     planOnboarding: async ({ sellerId }) => {
       try {
-        const { plan, now } = await store.readPlan(db, sellerId)
+        const { plan, now } = await parts.readPlan(sellerId)
         return wirePlan(plan, now)
       } catch (error) {
         // A workflow outlives rows that a restored database no longer has.
@@ -28,7 +27,7 @@ export function createActivities({ db, store, newId }: ActivityParts): Onboardin
     performDue: async ({ sellerId, action, subjectId, dueAt }) => {
       if (!isOurs(action)) return
       const due = { sellerId, action, subjectId, dueAt: new Date(dueAt) }
-      if (await store.performDue(db, due, why)) performedDues.add(1, { action })
+      if (await parts.performDue(due)) performedDues.add(1, { action })
     },
   }
 }

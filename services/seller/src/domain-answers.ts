@@ -2,8 +2,8 @@ import { type FieldViolation, InvalidInput } from '@holdfast/kernel'
 import type { RequirementAnswer, RequirementField } from './domain.ts'
 
 /**
- * The answers in the order of the fields, without empty ones. Fails with InvalidInput that names each
- * answer that is unknown, twice, too long, or missing although mandatory; never a value.
+ * The answers in the order of the fields, without empty ones. Fails with InvalidInput that names
+ * each answer that is unknown, twice, too long, or missing although mandatory; never a value.
  */
 export function checkAnswers(
   fields: readonly RequirementField[],

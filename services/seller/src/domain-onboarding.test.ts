@@ -85,7 +85,7 @@ test('a seller that was turned away or left has nothing due', () => {
   expect(planOf(rows({ seller: inState('CLOSED'), requirements })).kind).toBe('ended')
 })
 
-test('a due action is performed only when the rows still call for exactly it and it is time', () => {
+test('a due action is performed only when the rows call for exactly it and it is time', () => {
   const plan = planOf(rows({}))
   const due = { action: 'remind-seller', subjectId: '', dueAt: days(3) } as const
   expect(isCalledFor(plan, due, days(3))).toBe(true)

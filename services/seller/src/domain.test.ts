@@ -54,7 +54,8 @@ test('I10: a seller moves along fourteen edges and no other pair of states', () 
   expect(pairs).toHaveLength(64)
   for (const { from, to } of pairs) {
     const edge = `${from}>${to}`
-    expect(canMove<SellerState>(SELLER_GRAPH, from, to), edge).toBe(SELLER_EDGES.has(edge))
+    const isEdge = canMove<SellerState>(SELLER_GRAPH, from, to)
+    expect([edge, isEdge]).toEqual([edge, SELLER_EDGES.has(edge)])
   }
 })
 
@@ -64,7 +65,7 @@ test('I10: a requirement moves along its edges and no other pair of states', () 
   for (const { from, to } of pairs) {
     const edge = `${from}>${to}`
     const isEdge = canMove<RequirementState>(REQUIREMENT_GRAPH, from, to)
-    expect(isEdge, edge).toBe(REQUIREMENT_EDGES.has(edge))
+    expect([edge, isEdge]).toEqual([edge, REQUIREMENT_EDGES.has(edge)])
   }
 })
 
@@ -112,7 +113,7 @@ test('a requirement that is due later does not block yet, an acceptance that is 
   expect(isMet(requirement({ state: 'WAIVED', expiresAt: EARLIER }), NOW)).toBe(false)
 })
 
-test('I10: wherever the requirements lead a seller is an edge of its graph, and nowhere twice', () => {
+test('I10: wherever the requirements lead a seller is an edge of its graph', () => {
   const requirements = fc.array(
     fc.constantFrom(...REQUIREMENT_STATES).map((state) => requirement({ state })),
     { maxLength: 6 },
@@ -120,9 +121,10 @@ test('I10: wherever the requirements lead a seller is an edge of its graph, and 
   fc.assert(
     fc.property(fc.constantFrom(...SELLER_STATES), requirements, (state, all) => {
       const after = stateAfter(state, all)
-      if (after !== state) expect(canMove<SellerState>(SELLER_GRAPH, state, after)).toBe(true)
+      const isEdge = canMove<SellerState>(SELLER_GRAPH, state, after)
+      expect(after === state || isEdge).toBe(true)
       expect(stateAfter(after, all)).toBe(after)
-      if (after === 'IN_REVIEW') expect(all.some(isOpen)).toBe(false)
+      expect(after === 'IN_REVIEW' && all.some(isOpen)).toBe(false)
     }),
   )
 })

@@ -11,7 +11,9 @@ export type SellerState =
   | 'CLOSING'
   | 'CLOSED'
 
-/** Moves of a seller. "Restricted" is no state: it is an ACTIVE seller with a blocked capability. */
+/**
+ * Moves of a seller. "Restricted" is no state: it is an ACTIVE seller with a blocked capability.
+ */
 export const SELLER_GRAPH = {
   APPLIED: ['IN_REVIEW', 'CLOSED'],
   IN_REVIEW: ['INFO_NEEDED', 'ACTIVE', 'REJECTED'],

@@ -32,7 +32,8 @@ test('every route is described, each under one operation id, with its path param
 test('every write asks for an Idempotency-Key and no read does', () => {
   for (const { method, operation } of operations) {
     const names = operation.parameters.map((one) => one.name)
-    expect(names.includes('Idempotency-Key'), operation.operationId).toBe(method !== 'get')
+    const said = `${operation.operationId} ${names.includes('Idempotency-Key')}`
+    expect(said).toBe(`${operation.operationId} ${method !== 'get'}`)
   }
 })
 

@@ -9,8 +9,8 @@ const IDEMPOTENCY_KEY = {
   in: 'header',
   required: true,
   description:
-    '1 to 255 visible characters, unique per caller and operation. The same content again gets the ' +
-    'first answer, other content 422, one still running 409.',
+    '1 to 255 visible characters, unique per caller and operation. The same content again gets ' +
+    'the first answer, other content 422, one still running 409.',
   schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$' },
 }
 

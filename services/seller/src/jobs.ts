@@ -2,16 +2,18 @@ import type { Clock, SellerId } from '@holdfast/kernel'
 import type { PrimaryDb } from '@holdfast/pg'
 import { type Loop, startLoop } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
+import type { OwnerGranter } from './clients.ts'
+import type * as Store from './store.ts'
 import type { Signal } from './store-change.ts'
 import { onboardingSignals, ownerGrants, watchStuckGrants } from './telemetry.ts'
 
 /** What the loops work with, given by the composition root. */
 export interface JobParts {
   readonly db: PrimaryDb
-  readonly store: typeof import('./store.ts')
+  readonly store: typeof Store
   /** Makes the account an owner of the seller at the session service. */
   readonly grantOwner: (
-    owner: Parameters<import('./clients.ts').OwnerGranter['grantOwner']>[0],
+    owner: Parameters<OwnerGranter['grantOwner']>[0],
     signal: AbortSignal,
   ) => Promise<void>
   /** Tells the seller's workflow, starting it when none runs. */

@@ -4,12 +4,13 @@ import { type Clock, type StockItemId, isHoldfastError } from '@holdfast/kernel'
 import type { PrimaryDb } from '@holdfast/pg'
 import type { Logger } from '@holdfast/telemetry'
 import { type StockState, decodeStockMessage } from './events.ts'
+import type * as Store from './store.ts'
 import { stockPoison, stockSnapshots, stockSync } from './telemetry.ts'
 
 /** What the projection works with, given by the composition root. */
 export interface ProjectionParts {
   readonly db: PrimaryDb
-  readonly store: Pick<typeof import('./store.ts'), 'applyStock' | 'readKnownItems'>
+  readonly store: Pick<typeof Store, 'applyStock' | 'readKnownItems'>
   readonly bus: Bus
   /** The present levels of items, from inventory; those that do not exist are left out. */
   readonly readLevels: (itemIds: readonly StockItemId[]) => Promise<readonly StockState[]>
@@ -31,8 +32,9 @@ const SNAPSHOT_ITEMS = 200
 const WRITE_AGAIN_MS = 200
 
 /**
- * Keeps the stock view: follows the feed, writes newest versions in batches, and takes a snapshot from
- * inventory when messages may have been missed. Several copies may run; they write the same rows.
+ * Keeps the stock view: follows the feed, writes newest versions in batches, and takes a snapshot
+ * from inventory when messages may have been missed. Several copies may run; they write the same
+ * rows.
  */
 export function startStockProjection(parts: ProjectionParts): AsyncDisposable {
   const stop = new AbortController()
@@ -70,7 +72,9 @@ async function take(parts: ProjectionParts, writer: Writer, message: InMessage):
   writer.note({ completeThrough, completeAtMs: takenAtMs })
 }
 
-/** A first start reads the whole stream, so nothing can be missing; any other gap may hide changes. */
+/**
+ * A first start reads the whole stream, so nothing can be missing; any other gap may hide changes.
+ */
 async function mend(parts: ProjectionParts, writer: Writer, reason: GapReason): Promise<void> {
   if (reason === 'started') return
   parts.freshness.forget()

@@ -34,7 +34,7 @@ import {
 import { VAULT_MIGRATIONS, createFileKeyService, createVault } from '@holdfast/vault'
 import { MESSAGES, WORKFLOW_TYPES, sellerWorkflowId } from '@holdfast/workflows/contract'
 import { access } from './access.ts'
-import { createActivities } from './activities.ts'
+import { type ActivityParts, createActivities } from './activities.ts'
 import { createInventoryClient, createOwnerGranter, createSessionDoor } from './clients.ts'
 import type { SellerConfig, SellerJobsConfig, SellerWorkerConfig } from './config.ts'
 import { startHttp } from './http.ts'
@@ -73,8 +73,9 @@ type Disposer = ReturnType<typeof createDisposer>
 type Common = { readonly clock: Clock; readonly log: Logger }
 
 /**
- * Builds the serving process and starts listening, on gRPC and HTTP. Fails when the database's schema
- * does not fit, or with the listen error; a database that is away only keeps it from being ready.
+ * Builds the serving process and starts listening, on gRPC and HTTP. Fails when the database's
+ * schema does not fit, or with the listen error; a database that is away only keeps it from being
+ * ready.
  */
 export async function createSeller(
   config: SellerConfig,
@@ -182,8 +183,8 @@ export interface SellerWorker extends AsyncDisposable {
 }
 
 /**
- * Builds the process that runs the onboarding workflows. `onFatal` is called when the worker ended by
- * itself, which only a new process mends.
+ * Builds the process that runs the onboarding workflows. `onFatal` is called when the worker ended
+ * by itself, which only a new process mends.
  */
 export async function createSellerWorker(
   config: SellerWorkerConfig,
@@ -202,7 +203,7 @@ export async function createSellerWorker(
         link,
         entry: 'seller',
         taskQueue: config.TEMPORAL_TASK_QUEUE,
-        activities: guardActivities(createActivities({ db, store, newId }), { log }),
+        activities: guardActivities(createActivities(onRows(db)), { log }),
         onFatal: overrides.onFatal,
       }),
     )
@@ -211,6 +212,14 @@ export async function createSellerWorker(
       [Symbol.asyncDispose]: () => disposer.dispose(),
     }
   })
+}
+
+function onRows(db: PrimaryDb): ActivityParts {
+  const why = { actor: { kind: 'CLOCK', name: 'workflow:onboarding' } as const, newId }
+  return {
+    readPlan: (sellerId) => store.readPlan(db, sellerId),
+    performDue: (due) => store.performDue(db, due, why),
+  }
 }
 
 /** Longest wait for one call that no request asked for, ms. */

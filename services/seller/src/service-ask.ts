@@ -9,14 +9,13 @@ import {
 } from '@holdfast/rpc'
 import type { Actor } from './domain.ts'
 import type { InventoryClient } from './clients.ts'
-
-type Store = typeof import('./store.ts')
+import type * as Store from './store.ts'
 
 /** What the handlers work with, given by the composition root. */
 export interface SellerParts {
   readonly db: PrimaryDb
-  readonly store: Store
-  readonly vault: Parameters<Store['submitRequirement']>[1]
+  readonly store: typeof Store
+  readonly vault: Parameters<typeof Store.submitRequirement>[1]
   readonly inventory: InventoryClient
   readonly newId: <K extends IdKind>(kind: K) => Id<K>
   /** Signs page tokens; the same in all copies. */

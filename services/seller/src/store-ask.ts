@@ -41,8 +41,8 @@ export async function rememberOutcome<T, A>(tx: Tx, ask: Ask<T, A>, outcome: T):
 }
 
 /**
- * Looks a remembered answer up before work outside the database, so that a repeat needs nobody else;
- * undefined for a first time. Fails with InvalidInput KEY_REUSED.
+ * Looks a remembered answer up before work outside the database, so that a repeat needs nobody
+ * else; undefined for a first time. Fails with InvalidInput KEY_REUSED.
  */
 export async function readAnswer<T, A>(db: PrimaryDb, ask: Ask<T, A>): Promise<A | undefined> {
   return db.transaction(async (tx) => answerBefore(tx, ask))

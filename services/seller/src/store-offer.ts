@@ -95,9 +95,9 @@ export interface OfferWish {
 }
 
 /**
- * Makes an offer; that the item is the seller's was asked before. Once per key. Fails with NotFound
- * SELLER_NOT_FOUND or SHIPPING_PROFILE_NOT_FOUND, IllegalState SELLER_STATE, AlreadyExists OFFER_EXISTS
- * with the offer_id, InvalidInput CURRENCY_MISMATCH.
+ * Makes an offer; that the item is the seller's was asked before. Once per key. Fails with
+ * NotFound SELLER_NOT_FOUND or SHIPPING_PROFILE_NOT_FOUND, IllegalState SELLER_STATE,
+ * AlreadyExists OFFER_EXISTS with the offer_id, InvalidInput CURRENCY_MISMATCH.
  */
 export async function createOffer<A>(
   db: PrimaryDb,
@@ -173,9 +173,9 @@ export interface OfferChange {
 }
 
 /**
- * Changes an offer under its lock; a new price goes into the history. Once per key. Fails with NotFound
- * SELLER_NOT_FOUND, OFFER_NOT_FOUND or SHIPPING_PROFILE_NOT_FOUND, Conflict VERSION_MISMATCH,
- * IllegalState OFFER_RETIRED, InvalidInput CURRENCY_MISMATCH.
+ * Changes an offer under its lock; a new price goes into the history. Once per key. Fails with
+ * NotFound SELLER_NOT_FOUND, OFFER_NOT_FOUND or SHIPPING_PROFILE_NOT_FOUND, Conflict
+ * VERSION_MISMATCH, IllegalState OFFER_RETIRED, InvalidInput CURRENCY_MISMATCH.
  */
 export async function updateOffer<A>(
   db: PrimaryDb,

@@ -35,6 +35,8 @@ const putOffSignal = sql(
   `UPDATE onboarding_signal SET due_at = now() + $3::interval WHERE seller_id = $1 AND serial = $2`,
 )
 
+const dropSignal = sql('seller.signal.drop', 'DELETE FROM onboarding_signal WHERE seller_id = $1')
+
 const forgetSignal = sql(
   'seller.signal.forget',
   `DELETE FROM onboarding_signal o USING seller s
@@ -42,8 +44,8 @@ const forgetSignal = sql(
 )
 
 /**
- * Between two looks at a seller whose rows did not change: a workflow that was lost with its server is
- * built again within it.
+ * Between two looks at a seller whose rows did not change: a workflow that was lost with its
+ * server is built again within it.
  */
 const SWEEP_INTERVAL = '6 hours'
 
@@ -74,8 +76,8 @@ async function planFor(
 }
 
 /**
- * Performs a due action if the rows still call for it, under the seller's lock; else does nothing, so a
- * repeat and a late one are harmless. Returns whether it did.
+ * Performs a due action if the rows still call for it, under the seller's lock; else does nothing,
+ * so a repeat and a late one are harmless. Returns whether it did.
  */
 export async function performDue(
   db: PrimaryDb,
@@ -111,6 +113,8 @@ async function perform(tx: Tx, { seller, requirements, now, due, why }: Performi
     case 'expire-application': {
       const reason = 'nobody went on with the application'
       await changeSeller(tx, seller, { state: 'CLOSED', reason, requirements, now, why })
+      // The workflow that performs this looks at the rows next, and ends.
+      await tx.query(dropSignal, [uuidOf(seller.sellerId)])
       return
     }
     case 'block-capability':
@@ -154,7 +158,9 @@ export interface DueSignal {
   readonly serial: bigint
 }
 
-/** Up to `rowsMax` sellers whose workflow is to be told; several processes may tell the same one. */
+/**
+ * Up to `rowsMax` sellers whose workflow is to be told; several processes may tell the same one.
+ */
 export async function readDueSellers(
   db: PrimaryDb,
   rowsMax: number,
@@ -167,7 +173,9 @@ export async function readDueSellers(
   }))
 }
 
-/** Notes that the workflow was told: the next look is hours away, or never for a seller that left. */
+/**
+ * Notes that the workflow was told: the next look is hours away, or never for a seller that left.
+ */
 export async function markSignalled(db: PrimaryDb, told: DueSignal): Promise<void> {
   const key = [uuidOf(told.sellerId), told.serial]
   const { rowCount } = await db.write(forgetSignal, key)

@@ -51,10 +51,10 @@ export interface Submission {
 }
 
 /**
- * Takes the answers over, sealed, and moves the requirement to SUBMITTED, and the seller to IN_REVIEW
- * when nothing is left to submit. Once per key. Fails with NotFound SELLER_NOT_FOUND or
- * REQUIREMENT_NOT_FOUND, Conflict VERSION_MISMATCH, IllegalState SELLER_STATE or REQUIREMENT_STATE, and
- * InvalidInput for answers that do not fit.
+ * Takes the answers over, sealed, and moves the requirement to SUBMITTED, and the seller to
+ * IN_REVIEW when nothing is left to submit. Once per key. Fails with NotFound SELLER_NOT_FOUND or
+ * REQUIREMENT_NOT_FOUND, Conflict VERSION_MISMATCH, IllegalState SELLER_STATE or
+ * REQUIREMENT_STATE, and InvalidInput for answers that do not fit.
  */
 export async function submitRequirement<A>(
   db: PrimaryDb,
@@ -114,9 +114,10 @@ export interface Review {
 }
 
 /**
- * Decides about a requirement: SUBMITTED → VERIFIED or REJECTED, any → WAIVED, and moves the seller
- * where that leads. Once per key. Fails with NotFound SELLER_NOT_FOUND or REQUIREMENT_NOT_FOUND,
- * Conflict VERSION_MISMATCH, IllegalState REQUIREMENT_STATE, InvalidInput for a waiver that is over.
+ * Decides about a requirement: SUBMITTED → VERIFIED or REJECTED, any → WAIVED, and moves the
+ * seller where that leads. Once per key. Fails with NotFound SELLER_NOT_FOUND or
+ * REQUIREMENT_NOT_FOUND, Conflict VERSION_MISMATCH, IllegalState REQUIREMENT_STATE, InvalidInput
+ * for a waiver that is over.
  */
 export async function reviewRequirement<A>(
   db: PrimaryDb,

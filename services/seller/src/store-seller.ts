@@ -198,9 +198,9 @@ export interface SellerDecision {
 }
 
 /**
- * Decides about a seller under its lock. Once per key. Fails with NotFound SELLER_NOT_FOUND, Conflict
- * VERSION_MISMATCH, IllegalState SELLER_STATE, and for an approval IllegalState REQUIREMENTS_OPEN with
- * the keys that are neither verified nor waived.
+ * Decides about a seller under its lock. Once per key. Fails with NotFound SELLER_NOT_FOUND,
+ * Conflict VERSION_MISMATCH, IllegalState SELLER_STATE, and for an approval IllegalState
+ * REQUIREMENTS_OPEN with the keys that are neither verified nor waived.
  */
 export async function decideSeller<A>(
   db: PrimaryDb,

@@ -23,8 +23,8 @@ const applyRows = sql<{ item_id: string }>(
    RETURNING v.item_id`,
 )
 
-// Another copy of this process may be ahead of this one. A time in the future comes from a clock that
-// was wrong, and is not kept.
+// Another copy of this process may be ahead of this one. A time in the future comes from a clock
+// that was wrong, and is not kept.
 const noteWatermark = sql(
   'seller.stock.note_watermark',
   `INSERT INTO stock_feed AS f (one, complete_through, fresh_at)
@@ -82,8 +82,8 @@ export interface StockBatch {
 }
 
 /**
- * Takes states over whose version is higher than the copy's, and the watermark after them. Idempotent.
- * Returns how many were newer.
+ * Takes states over whose version is higher than the copy's, and the watermark after them.
+ * Idempotent. Returns how many were newer.
  */
 export async function applyStock(db: PrimaryDb, batch: StockBatch): Promise<number> {
   const { states, watermark } = batch

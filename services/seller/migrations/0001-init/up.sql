@@ -1,6 +1,6 @@
 -- kind: expand
--- What a policy asks of sellers: data, so that a new policy is rows and not code. country_code '' is
--- every country; a row of the seller's own country goes before it.
+-- What a policy asks of sellers: data, so that a new policy is rows and not code. country_code ''
+-- is every country; a row of the seller's own country goes before it.
 CREATE TABLE requirement_def (
   policy_version integer NOT NULL CHECK (policy_version >= 1),
   key text NOT NULL CHECK (key ~ '^[a-z][a-z0-9_]{0,63}$'),
@@ -153,7 +153,8 @@ CREATE TABLE stock_view (
 
 CREATE INDEX stock_view_of_seller ON stock_view (seller_id, item_id);
 
--- How far the copy is complete, in inventory's time, and when it was so, in this database's: one row.
+-- How far the copy is complete, in inventory's time, and when it was so, in this database's: one
+-- row.
 CREATE TABLE stock_feed (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   complete_through timestamptz NOT NULL,
@@ -194,8 +195,8 @@ CREATE TABLE reminder (
 INSERT INTO requirement_def
   (policy_version, key, country_code, family, fields, blocks, due_after, renew_after) VALUES
   (1, 'legal_entity', '', 'ATTESTED', '[
-     {"name": "registered_name", "description": "Name in the register, as in law", "mandatory": true,
-      "length_max": 200},
+     {"name": "registered_name", "description": "Name in the register, as in law",
+      "mandatory": true, "length_max": 200},
      {"name": "registration_number", "description": "Number in the register; empty for a person",
       "mandatory": false, "length_max": 64},
      {"name": "registered_address", "description": "Address in the register", "mandatory": true,
