@@ -1,8 +1,8 @@
-import { Conflict, HoldfastError, OutcomeUnknown, Unavailable } from '@holdfast/kernel'
+import { type Clock, Conflict, HoldfastError, OutcomeUnknown, Unavailable } from '@holdfast/kernel'
 import { type ConnectionPool, type Lease, type PoolOptions, createConnectionPool } from './pool.ts'
 import {
   SQL_STATE,
-  isConnectionError,
+  endsConnection,
   isRetryable,
   isServerTrouble,
   sqlStateOf,
@@ -27,9 +27,11 @@ export interface PrimaryDb extends AsyncDisposable {
   read<R>(statement: Statement<R>, values?: readonly SqlValue[]): Promise<Result<R>>
   /** One statement that changes something, by itself a transaction. */
   write<R>(statement: Statement<R>, values?: readonly SqlValue[]): Promise<Result<R>>
+  /** True while all connections are in use and answers keep coming: busy, not away. */
+  isSaturated(): boolean
   /**
-   * Runs `work` in one transaction and commits. On 40001, 40P01, 55P03 and a request key taken
-   * meanwhile, the whole of `work` runs again, at most three times, so it must have no effect
+   * Runs `work` in one transaction and commits. On 40001, 40P01, 55P03, RunAgain and a request key
+   * taken meanwhile, the whole of `work` runs again, at most three times, so it must have no effect
    * outside the database. What `work` throws rolls back and is thrown on. `againOn` names unique
    * constraints whose violation means that another first try won, so that a second run finds its
    * row.
@@ -42,17 +44,21 @@ export interface PrimaryDb extends AsyncDisposable {
 
 /** Bound on runs of one transaction; each waits for the locks the one before lost to. */
 const ATTEMPTS_MAX = 3
+/** Longest wait before a run is repeated; random, so that rivals spread. */
+const RERUN_SPREAD_MS = 20
 
 /** Connects to the primary; no connection is opened until first used. */
 export function createPrimaryDb(options: PoolOptions): PrimaryDb {
   const pool = createConnectionPool(options)
+  const { clock } = options
   return {
     [primary]: true,
     read: (statement, values = []) =>
       single(pool, statement, values, (cause) => databaseAway(cause)),
     write: (statement, values = []) =>
-      retried(() => single(pool, statement, values, (cause) => outcomeUnknown(cause))),
-    transaction: (work, options) => retried(() => attempt(pool, work), options?.againOn),
+      retried(clock, () => single(pool, statement, values, (cause) => outcomeUnknown(cause))),
+    isSaturated: () => pool.isSaturated(),
+    transaction: (work, options) => retried(clock, () => attempt(pool, work), options?.againOn),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   }
 }
@@ -69,8 +75,8 @@ async function single<R>(
     lease.giveBack(false)
     return result
   } catch (error) {
-    lease.giveBack(isServerTrouble(error))
-    if (isConnectionError(error)) throw onLostAnswer(error)
+    lease.giveBack(isUnusableAfter(error))
+    if (endsConnection(error)) throw onLostAnswer(error)
     throw isServerTrouble(error) ? databaseAway(error) : error
   }
 }
@@ -95,21 +101,19 @@ async function commit(lease: Lease): Promise<void> {
   try {
     tag = await lease.command('COMMIT')
   } catch (error) {
-    lease.giveBack(true)
-    if (sqlStateOf(error) !== undefined && !isServerTrouble(error)) throw error
-    throw outcomeUnknown(error)
+    const isRefused = sqlStateOf(error) !== undefined && !isServerTrouble(error)
+    lease.giveBack(!isRefused)
+    throw isRefused ? error : outcomeUnknown(error)
   }
   lease.giveBack(false)
   // COMMIT of a failed transaction succeeds and answers ROLLBACK; only COMMIT counts.
   if (tag !== 'COMMIT') {
-    throw new Error(
-      'The server rolled the transaction back although no statement reported a failure.',
-    )
+    throw new Error(`A transaction answered ${tag}: its work went on after a failed statement.`)
   }
 }
 
 async function rollBack(lease: Lease, reason: unknown): Promise<void> {
-  if (isServerTrouble(reason)) return lease.giveBack(true)
+  if (isUnusableAfter(reason)) return lease.giveBack(true)
   try {
     await lease.command('ROLLBACK')
     lease.giveBack(false)
@@ -118,7 +122,16 @@ async function rollBack(lease: Lease, reason: unknown): Promise<void> {
   }
 }
 
-async function retried<T>(run: () => Promise<T>, againOn: readonly string[] = []): Promise<T> {
+/** A connection to a server that turned standby is as good as lost: it will take no write. */
+function isUnusableAfter(error: unknown): boolean {
+  return endsConnection(error) || sqlStateOf(error) === SQL_STATE.readOnlyTransaction
+}
+
+async function retried<T>(
+  clock: Clock,
+  run: () => Promise<T>,
+  againOn: readonly string[] = [],
+): Promise<T> {
   for (let attemptNumber = 1; ; attemptNumber += 1) {
     try {
       return await run()
@@ -126,6 +139,8 @@ async function retried<T>(run: () => Promise<T>, againOn: readonly string[] = []
       const isAgain = againOn.includes(violatedConstraint(error) ?? '')
       if (!isAgain && !isRetryable(error)) throw error
       if (attemptNumber >= ATTEMPTS_MAX) throw busy(error)
+      // Two that met in a deadlock would meet again if they started again together.
+      await clock.sleep(Math.random() * RERUN_SPREAD_MS)
     }
   }
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Client } from 'pg'
+import { Client, type QueryResult } from 'pg'
 import type { Logger } from '@holdfast/telemetry'
 import { urlWithPassword } from './url.ts'
 
@@ -41,13 +41,18 @@ export const PG_MIGRATIONS: MigrationFolder = {
 /** Any constant: one migrator per database at a time. */
 const ADVISORY_LOCK = 7_015_601
 
+const STEP_NAME = /^\d{4}-[a-z0-9-]+$/
+
+/** Longest wait of a step for a table in use, behind which all later work on it would queue. */
+const STEP_LOCK_TIMEOUT = '10s'
+
 const CREATE_TABLE = `CREATE TABLE IF NOT EXISTS schema_migration (
   folder text NOT NULL, name text NOT NULL, kind text NOT NULL, sha256 text NOT NULL,
   applied_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (folder, name))`
 
 /** Reads a folder in order. Fails on a gap in the numbers or a step without a kind. */
 export async function readMigrations(folder: MigrationFolder): Promise<readonly Migration[]> {
-  const names = (await readdir(folder.path)).filter((name) => /^\d{4}-/.test(name)).toSorted()
+  const names = await stepNames(folder)
   return Promise.all(
     names.map(async (name, index) => {
       if (Number(name.slice(0, 4)) !== index + 1) {
@@ -71,6 +76,15 @@ export async function readMigrations(folder: MigrationFolder): Promise<readonly 
   )
 }
 
+async function stepNames(folder: MigrationFolder): Promise<readonly string[]> {
+  const entries = await readdir(folder.path, { withFileTypes: true })
+  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+  // A step left out because of a typing error would be missed only by the code that needs it.
+  const odd = names.find((name) => !STEP_NAME.test(name))
+  if (odd === undefined) return names.toSorted()
+  throw new MigrationRefused(`${folder.name}: ${odd} is not named like 0001-init.`)
+}
+
 /**
  * Brings a database to the newest schema, each step in a transaction of its own; idempotent, and
  * safe when several migrators start at once. Fails with MigrationRefused when a merged step was
@@ -87,6 +101,8 @@ export async function migrate(options: {
   const client = new Client({
     connectionString: password === undefined ? url : urlWithPassword(url, password),
   })
+  // The statement under way tells of a lost connection; without a listener the process would end.
+  client.on('error', () => undefined)
   await client.connect()
   try {
     await client.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK])
@@ -119,6 +135,7 @@ async function isApplied(client: Client, step: Migration): Promise<boolean> {
 async function apply(client: Client, step: Migration): Promise<void> {
   await client.query('BEGIN')
   try {
+    await client.query(`SET LOCAL lock_timeout = '${STEP_LOCK_TIMEOUT}'`)
     await assertNoRow(client, step, step.before, 'before')
     await client.query(step.up)
     await assertNoRow(client, step, step.after, 'after')
@@ -126,11 +143,13 @@ async function apply(client: Client, step: Migration): Promise<void> {
       'INSERT INTO schema_migration (folder, name, kind, sha256) VALUES ($1, $2, $3, $4)',
       [step.folder, step.name, step.kind, step.sha256],
     )
-    await client.query('COMMIT')
   } catch (error) {
-    await client.query('ROLLBACK')
+    // The first failure is the one to tell, also when the connection is gone.
+    await client.query('ROLLBACK').catch(() => undefined)
     throw error
   }
+  const { command } = await client.query('COMMIT')
+  if (command !== 'COMMIT') throw new Error(`${step.folder}/${step.name} was rolled back.`)
 }
 
 async function assertNoRow(
@@ -140,8 +159,8 @@ async function assertNoRow(
   when: string,
 ): Promise<void> {
   if (text === undefined) return
-  const { rowCount } = await client.query(text)
-  if (rowCount !== 0) {
+  const results: QueryResult | QueryResult[] = await client.query(text)
+  if ([results].flat().some((result) => (result.rowCount ?? 0) > 0)) {
     throw new MigrationRefused(
       `${step.folder}/${step.name}: the assertion ${when} it does not hold.`,
     )
@@ -151,7 +170,8 @@ async function assertNoRow(
 async function readOptional(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
-  } catch {
-    return undefined
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return undefined
+    throw error
   }
 }

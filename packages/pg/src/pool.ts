@@ -1,6 +1,6 @@
 import { type Clock, Unavailable } from '@holdfast/kernel'
 import { type Logger, counter, durationHistogram } from '@holdfast/telemetry'
-import { Pool, type PoolClient, types } from 'pg'
+import { DatabaseError, Pool, type PoolClient, type QueryConfig, type QueryResult, types } from 'pg'
 import type { Result, SqlValue, Statement } from './statement.ts'
 import { urlWithPassword } from './url.ts'
 
@@ -19,8 +19,11 @@ export interface PoolOptions {
   readonly statementTimeoutMs?: number
 }
 
-/** Bound on waiting for a row lock; past it the caller is told to try again. */
-const LOCK_TIMEOUT_MS = 1_000
+/**
+ * Bound on waiting for a row lock; past it the caller is told to try again. Above the server's
+ * deadlock_timeout of 1 s, so that a deadlock ends with one victim instead of all who are in it.
+ */
+const LOCK_TIMEOUT_MS = 1_200
 /** Bound on one transaction: no work here is meant to hold locks longer. */
 const TRANSACTION_TIMEOUT_MS = 5_000
 /** Bound on one statement when the caller gives none. */
@@ -33,6 +36,7 @@ const CONNECT_TIMEOUT_MS = 2_000
 const CLIENT_MARGIN_MS = 1_000
 
 const INT8 = 20
+const INT8_ARRAY = 1016
 const XID8 = 5069
 
 const queryDuration = durationHistogram('holdfast_sql_duration_ms', 'Time of one SQL statement')
@@ -50,7 +54,12 @@ export interface Lease {
 /** Connections of one role to one database. */
 export interface ConnectionPool extends AsyncDisposable {
   take(): Promise<Lease>
+  /** True while all connections are in use and one answered within the last half second. */
+  isSaturated(): boolean
 }
+
+/** An answer this recent, ms, proves a server alive that has no connection left for a probe. */
+const RECENT_ANSWER_MS = 500
 
 /** Opens no connection yet; the first `take` does. */
 export function createConnectionPool(options: PoolOptions): ConnectionPool {
@@ -71,13 +80,22 @@ export function createConnectionPool(options: PoolOptions): ConnectionPool {
       `-c idle_in_transaction_session_timeout=${IDLE_IN_TRANSACTION_TIMEOUT_MS}`,
     ].join(' '),
   })
-  // Without a listener an idle connection that breaks ends the process.
-  pool.on('error', (error) => {
-    brokenConnections.add(1)
-    options.log.warn('An idle database connection broke', { failure: error })
+  // A connection that breaks without a listener ends the process, whether it is idle, in use or on
+  // its way out, so each has one for its whole life. The pool tells idle ones apart by itself.
+  pool.on('error', () => undefined)
+  pool.on('connect', (client) => {
+    client.on('error', (error) => {
+      brokenConnections.add(1)
+      options.log.warn('A database connection broke', { failure: error })
+    })
   })
+  const answered = { atMs: Number.NEGATIVE_INFINITY }
   return {
-    take: async () => lease(await connect(pool), options),
+    take: async () => lease(await connect(pool), options, answered),
+    isSaturated: () =>
+      pool.totalCount >= options.connectionsMax &&
+      pool.idleCount === 0 &&
+      options.clock.monotonicMs() - answered.atMs < RECENT_ANSWER_MS,
     [Symbol.asyncDispose]: () => pool.end(),
   }
 }
@@ -95,36 +113,41 @@ async function connect(pool: Pool): Promise<PoolClient> {
   }
 }
 
-function lease(client: PoolClient, options: PoolOptions): Lease {
+function lease(client: PoolClient, options: PoolOptions, answered: { atMs: number }): Lease {
   let given = false
-  // A checked-out client that breaks without a listener ends the process.
-  const onError = (error: Error): void => {
-    brokenConnections.add(1)
-    options.log.warn('A database connection broke in use', { failure: error })
+  const run = async (query: QueryConfig): Promise<QueryResult> => {
+    // By then the connection may be another's: a late statement would join a stranger's work.
+    if (given) throw new Error('A statement came after its transaction had ended.')
+    try {
+      const result = await client.query(query)
+      answered.atMs = options.clock.monotonicMs()
+      return result
+    } catch (error) {
+      if (error instanceof DatabaseError) answered.atMs = options.clock.monotonicMs()
+      throw error
+    }
   }
-  client.on('error', onError)
   return {
     query: async (statement, values) => {
+      const { name, text } = statement
       const startedAt = options.clock.monotonicMs()
-      const result = await client.query({
-        name: statement.name,
-        text: statement.text,
-        values: values as unknown[],
-      })
-      queryDuration.record(options.clock.monotonicMs() - startedAt, { statement: statement.name })
+      const result = await run({ name, text, values: values as unknown[] })
+      queryDuration.record(options.clock.monotonicMs() - startedAt, { statement: name })
       return { rows: result.rows, rowCount: result.rowCount ?? 0 }
     },
-    command: async (text) => (await client.query(text)).command,
+    command: async (text) => (await run({ text })).command,
     giveBack: (broken) => {
       if (given) return
       given = true
-      client.off('error', onError)
       client.release(broken)
     },
   }
 }
 
 function getTypeParser(oid: number, format?: 'text' | 'binary'): (text: string) => unknown {
+  const parse = types.getTypeParser(oid, format) as (text: string) => unknown
   if (oid === INT8 || oid === XID8) return BigInt
-  return types.getTypeParser(oid, format) as (text: string) => unknown
+  if (oid !== INT8_ARRAY) return parse
+  return (text) =>
+    (parse(text) as readonly (string | null)[]).map((item) => (item === null ? null : BigInt(item)))
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { InvalidInput } from '@holdfast/kernel'
+import { InvalidInput, isHoldfastError } from '@holdfast/kernel'
 import type { Tx } from './db.ts'
+import { RunAgain } from './run-again.ts'
 import { sql } from './statement.ts'
 
 /** Who asked, what, under which id, and the hash of what was asked (law 2 of the design). */
@@ -16,16 +17,22 @@ export interface RequestKey {
 /** How long an answer is remembered, as a Postgres interval. */
 export const REQUEST_KEY_LIFE = '3 days'
 
+// The caller's own answer first: it counts before that of the guest it was.
 const findKey = sql<{ request_hash: Buffer; answer: Buffer }>(
   'pg.request_key.find',
   `SELECT request_hash, answer FROM request_key
-   WHERE key = ANY ($1::bytea[]) AND expires_at > now()`,
+   WHERE key = ANY ($1::bytea[]) AND expires_at > now()
+   ORDER BY array_position($1::bytea[], key) LIMIT 1`,
 )
 
+// An answer past its life that no purge has taken yet makes way.
 const insertKey = sql(
   'pg.request_key.insert',
-  `INSERT INTO request_key (key, method, request_hash, answer, expires_at)
-   VALUES ($1, $2, $3, $4, now() + $5::interval)`,
+  `INSERT INTO request_key AS k (key, method, request_hash, answer, created_at, expires_at)
+   VALUES ($1, $2, $3, $4, now(), now() + $5::interval)
+   ON CONFLICT (key) DO UPDATE SET method = EXCLUDED.method, request_hash = EXCLUDED.request_hash,
+     answer = EXCLUDED.answer, created_at = EXCLUDED.created_at, expires_at = EXCLUDED.expires_at
+   WHERE k.expires_at <= now()`,
 )
 
 const purgeKeys = sql(
@@ -81,7 +88,9 @@ export async function rememberAnswer(
   life: string = REQUEST_KEY_LIFE,
 ): Promise<void> {
   const hash = requestKeyHash(key.principals[0], key.method, key.requestId)
-  await tx.query(insertKey, [hash, key.method, key.requestHash, answer, life])
+  const values = [hash, key.method, key.requestHash, answer, life]
+  const { rowCount } = await tx.query(insertKey, values)
+  if (rowCount !== 1) throw new RunAgain('Another first try of this request was quicker.')
 }
 
 /** How a remembered answer is written and read; a ts-proto message type fits. */
@@ -91,8 +100,9 @@ export interface AnswerCodec<T> {
 }
 
 /**
- * Runs `effect` at most once per key: a repeat gets the first answer without running it. For verbs
- * on an existing thing, take its lock in `tx` first.
+ * Runs `effect` at most once per key: a repeat gets the first answer without running it, also when
+ * the first try committed while `effect` ran and made it refuse. For verbs on an existing thing,
+ * take its lock in `tx` first.
  */
 export async function oncePerKey<T>(
   tx: Tx,
@@ -102,12 +112,34 @@ export async function oncePerKey<T>(
 ): Promise<T> {
   const before = await findAnswer(tx, key)
   if (before !== undefined) return codec.decode(before)
-  const answer = await effect()
+  let answer: T
+  try {
+    answer = await effect()
+  } catch (error) {
+    const meanwhile = await answerMeanwhile(tx, key, error)
+    if (meanwhile !== undefined) return codec.decode(meanwhile)
+    throw error
+  }
   await rememberAnswer(tx, key, codec.encode(answer).finish())
   return answer
 }
 
-/** Deletes up to `rowsMax` answers past their life; returns how many. Run as the purge role. */
+/** A refusal may be the work of this very request's other try: "it exists" of a thing it made. */
+async function answerMeanwhile(
+  tx: Tx,
+  key: RequestKey,
+  error: unknown,
+): Promise<Uint8Array | undefined> {
+  if (!isHoldfastError(error)) return undefined
+  try {
+    return await findAnswer(tx, key)
+  } catch {
+    // The refusal came of a failed statement: the transaction is over and the refusal stands.
+    return undefined
+  }
+}
+
+/** Deletes up to `rowsMax` answers past their life; returns how many. */
 export async function purgeExpiredKeys(tx: Tx, rowsMax: number): Promise<number> {
   return (await tx.query(purgeKeys, [rowsMax])).rowCount
 }

@@ -1,5 +1,6 @@
 import type { PrimaryDb } from './db.ts'
 import { type MigrationFolder, MigrationRefused, readMigrations } from './migrate.ts'
+import { SQL_STATE, sqlStateOf } from './sqlstate.ts'
 import { sql } from './statement.ts'
 
 const listApplied = sql<{ folder: string; name: string; kind: string }>(
@@ -16,7 +17,10 @@ export async function checkSchema(
   folders: readonly MigrationFolder[],
 ): Promise<void> {
   const wanted = (await Promise.all(folders.map(readMigrations))).flat()
-  const { rows } = await db.read(listApplied)
+  const { rows } = await db.read(listApplied).catch((error: unknown) => {
+    if (sqlStateOf(error) !== SQL_STATE.undefinedTable) throw error
+    throw new MigrationRefused('The database has no tables yet; run the migrations first.')
+  })
   const applied = new Set(rows.map((row) => `${row.folder}/${row.name}`))
   const missing = wanted.find((step) => !applied.has(`${step.folder}/${step.name}`))
   if (missing !== undefined) {

@@ -1,4 +1,5 @@
 import { DatabaseError } from 'pg'
+import { RunAgain } from './run-again.ts'
 
 /** SQLSTATE codes this package decides by (PostgreSQL documentation, appendix A). */
 export const SQL_STATE = {
@@ -8,9 +9,12 @@ export const SQL_STATE = {
   serializationFailure: '40001',
   deadlockDetected: '40P01',
   readOnlyTransaction: '25006',
+  undefinedTable: '42P01',
   lockNotAvailable: '55P03',
   queryCanceled: '57014',
+  idleInTransactionTimeout: '25P03',
   transactionTimeout: '25P04',
+  adminShutdown: '57P01',
   tooManyConnections: '53300',
   diskFull: '53100',
 } as const
@@ -28,6 +32,7 @@ export function violatedConstraint(error: unknown): string | undefined {
 
 /** True when the same transaction may succeed if it is run again as a whole. */
 export function isRetryable(error: unknown): boolean {
+  if (error instanceof RunAgain) return true
   const state = sqlStateOf(error)
   return (
     state === SQL_STATE.serializationFailure ||
@@ -47,21 +52,49 @@ export function isServerTrouble(error: unknown): boolean {
   const state = sqlStateOf(error)
   if (state === undefined) return isConnectionError(error)
   return (
-    state === SQL_STATE.transactionTimeout ||
+    endsConnection(error) ||
     state === SQL_STATE.readOnlyTransaction ||
     SERVER_TROUBLE_CLASSES.includes(state.slice(0, 2))
   )
 }
 
+/** Codes with which the server says goodbye, whatever language its severities are in. */
+const GOODBYE_STATES = new Set([
+  SQL_STATE.idleInTransactionTimeout,
+  SQL_STATE.transactionTimeout,
+  SQL_STATE.adminShutdown,
+  '57P02',
+  '57P03',
+  '57P04',
+  '57P05',
+])
+
+/**
+ * True when nothing more can be heard over the connection this error came from. A statement that
+ * was cut off by its time limit (57014) leaves its connection in order.
+ */
+export function endsConnection(error: unknown): boolean {
+  if (!(error instanceof DatabaseError)) return isConnectionError(error)
+  const state = error.code ?? ''
+  const isFatal = error.severity === 'FATAL' || error.severity === 'PANIC'
+  return isFatal || GOODBYE_STATES.has(state) || state.startsWith('08')
+}
+
 const SOCKET_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
+  'ECONNABORTED',
   'EPIPE',
   'ETIMEDOUT',
   'ENOTFOUND',
   'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
   'EAI_AGAIN',
   'ENOENT',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_WRITE_AFTER_END',
 ])
 
 /** Texts by which pg reports a lost or never made connection; it has no codes for these. */
