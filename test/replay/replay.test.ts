@@ -14,6 +14,7 @@ const FOLDER = path.join(import.meta.dirname, 'histories')
 /** Which workflows a recorded file belongs to, by the first word of its name. */
 const ENTRIES: Readonly<Record<string, WorkflowEntry>> = {
   checkout: 'checkout',
+  refund: 'checkout',
   onboarding: 'seller',
 }
 
@@ -57,6 +58,8 @@ test('the recorded set has every way a purchase can go', () => {
     'checkout-sold-out',
     'checkout-waited',
     'onboarding-reminded',
+    'refund-parked',
+    'refund-plain',
   ])
 })
 

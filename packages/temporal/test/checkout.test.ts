@@ -9,6 +9,7 @@ import {
   MESSAGES,
   WORKFLOW_TYPES,
   checkoutWorkflowId,
+  refundWorkflowId,
   type CheckoutResult,
   type ParkAction,
   type ResolveParkAnswer,
@@ -32,7 +33,8 @@ import {
 import { BUSY, scriptedCheckout } from './scripted-checkout.ts'
 
 const shop = scriptedCheckout()
-const scenarios = new Map<string, OrderId>()
+/** Workflow ids by the name of their scenario. */
+const runs = new Map<string, string>()
 const taskQueue = `checkout-${randomUUID()}`
 let link: TemporalLink
 let worker: TemporalWorker
@@ -107,7 +109,7 @@ function resolve(orderId: OrderId, parkSeq: number, action: ParkAction) {
  * Names the run of a scenario, so that its history is replayed at the end, and recorded on demand.
  */
 function scenario(name: string, orderId: OrderId): OrderId {
-  scenarios.set(name, orderId)
+  runs.set(`checkout-${name}`, checkoutWorkflowId(orderId))
   return orderId
 }
 
@@ -277,17 +279,56 @@ test('a parked purchase can be cancelled, and a failed undo parks in its turn', 
   expect(await result(orderId)).toEqual({ state: 'CANCELLED', reason: 'CANCEL_REQUESTED' })
 })
 
+function startRefund(orderId: OrderId): Promise<StartAnswer> {
+  return startWorkflowEagerly(link, {
+    workflowType: WORKFLOW_TYPES.refund,
+    workflowId: refundWorkflowId(orderId),
+    taskQueue,
+    input: { orderId },
+    searchAttributes: { HoldfastPaymentId: 'pay_test' },
+    summary: `Refund of ${orderId}`,
+    details: 'Asked for by a test.',
+    limitMs: 5_000,
+  })
+}
+
+test('a refund costs 13 history events, a refused one waits for an operator', async () => {
+  const plain = shop.order()
+  await startRefund(plain)
+  const { client } = link.connected()
+  const of = (orderId: OrderId) => client.workflow.getHandle(refundWorkflowId(orderId))
+  expect(await of(plain).result()).toEqual({ state: 'CANCELLED' })
+  expect((await readHistory(link, refundWorkflowId(plain))).events).toHaveLength(13)
+  const broken = new IllegalState('REFUND_FAILED', 'Refused.')
+  const parked = shop.order({ refundPayment: [broken, undefined] })
+  await startRefund(parked)
+  await whenParked(parked, 1)
+  await eventually(async () => {
+    const answer = await updateWorkflow(link, {
+      workflowId: refundWorkflowId(parked),
+      name: MESSAGES.resolvePark,
+      updateId: 'park-1',
+      input: { park_seq: 1, action: 'retry' },
+      limitMs: 5_000,
+    })
+    expect(answer).toMatchObject({ kind: 'known' })
+  })
+  expect(await of(parked).result()).toEqual({ state: 'CANCELLED' })
+  expect(shop.calls(parked)).toEqual(['refundPayment', 'refundPayment', 'restock', 'finishRefund'])
+  runs.set('refund-plain', refundWorkflowId(plain))
+  runs.set('refund-parked', refundWorkflowId(parked))
+})
+
 test('I20: every run above replays; HOLDFAST_RECORD_HISTORIES=<folder> keeps them', async () => {
   const bundle = await buildWorkflowBundle('checkout')
   const folder = process.env['HOLDFAST_RECORD_HISTORIES']
-  expect(scenarios.size).toBe(9)
-  for (const [name, orderId] of scenarios) {
-    const workflowId = checkoutWorkflowId(orderId)
+  expect(runs.size).toBe(11)
+  for (const [name, workflowId] of runs) {
     const history = await readHistory(link, workflowId)
     const verdict = await replayHistory({ bundle, history, workflowId, log: SILENT_LOGGER })
     expect([name, verdict]).toEqual([name, { kind: 'same' }])
     if (folder === undefined) continue
     const text = JSON.stringify({ workflowId, history }, null, 2)
-    await writeFile(path.join(folder, `checkout-${name}.json`), `${text}\n`)
+    await writeFile(path.join(folder, `${name}.json`), `${text}\n`)
   }
 })

@@ -2,7 +2,7 @@
 import { idFromUuid, type OrderId, Unavailable } from '@holdfast/kernel'
 import { randomUUIDv7 } from 'node:crypto'
 import type {
-  CheckoutActivities,
+  CheckoutQueueActivities,
   FinishAnswer,
   ParkInput,
   PayAnswer,
@@ -17,10 +17,11 @@ export interface Script {
   readonly finish?: readonly (FinishAnswer | Error)[]
   readonly voidPayment?: readonly (UndoAnswer | Error)[]
   readonly releaseHold?: readonly (UndoAnswer | Error)[]
+  readonly refundPayment?: readonly (undefined | Error)[]
 }
 
 export interface ScriptedCheckout {
-  readonly activities: CheckoutActivities
+  readonly activities: CheckoutQueueActivities
   readonly calls: (orderId: OrderId) => readonly string[]
   readonly parks: (orderId: OrderId) => readonly ParkInput[]
   order(script?: Script): OrderId
@@ -70,6 +71,16 @@ export function scriptedCheckout(): ScriptedCheckout {
         play<UndoAnswer>({ orderId, name: 'releaseHold', usual: 'undone' }),
       endOrder: async ({ orderId, reason }) => {
         note(orderId, `endOrder ${reason}`)
+        return { state: 'CANCELLED' }
+      },
+      refundPayment: async ({ orderId }) => {
+        await play<undefined>({ orderId, name: 'refundPayment', usual: undefined })
+      },
+      restock: async ({ orderId }) => {
+        note(orderId, 'restock')
+      },
+      finishRefund: async ({ orderId }) => {
+        note(orderId, 'finishRefund')
         return { state: 'CANCELLED' }
       },
       recordPark: async (park) => {

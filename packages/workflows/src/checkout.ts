@@ -27,26 +27,14 @@ import {
   undoingDetails,
   waitingDetails,
 } from './details.ts'
-import { isDefinite } from './failures.ts'
+import { LOCAL_OPTIONS, REGULAR_OPTIONS, quickly } from './quickly.ts'
 import { openParkDesk, type Attempt, type ParkDesk } from './park-desk.ts'
 import { createSaga, type Saga } from './saga.ts'
 
-/**
- * Local activities must end inside the 3 s workflow task: three attempts of 900 ms, no more,
- * because a local activity's schedule-to-close does not bound its retries.
- */
-const local = proxyLocalActivities<CheckoutActivities>({
-  startToCloseTimeout: '900ms',
-  retry: { maximumAttempts: 3, initialInterval: '50ms', backoffCoefficient: 2 },
-})
+export { refund } from './refund.ts'
 
-/**
- * The same functions, retried by the server without adding history, when a local try was too short.
- */
-const regular = proxyActivities<CheckoutActivities>({
-  startToCloseTimeout: '10s',
-  retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' },
-})
+const local = proxyLocalActivities<CheckoutActivities>(LOCAL_OPTIONS)
+const regular = proxyActivities<CheckoutActivities>(REGULAR_OPTIONS)
 
 /**
  * Money: a dead worker is noticed within 2 s, and attempts have no limit because unknown is no end.
@@ -162,16 +150,6 @@ function markPaid(input: CheckoutInput): Promise<FinishAnswer> {
     () => local.finish(input),
     () => regular.finish(input),
   )
-}
-
-/** Tries in this worker first; when that was too short, as an activity that the server retries. */
-async function quickly<T>(here: () => Promise<T>, anywhere: () => Promise<T>): Promise<T> {
-  try {
-    return await here()
-  } catch (error) {
-    if (isCancellation(error) || isDefinite(error)) throw error
-    return anywhere()
-  }
 }
 
 async function payUntilKnown(run: Run): Promise<Attempt<Verdict>> {

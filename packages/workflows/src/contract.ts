@@ -12,11 +12,20 @@ export const CHECKOUT_TASK_QUEUE = 'checkout'
 export const SELLER_TASK_QUEUE = 'seller'
 
 /** Workflow types, as registered by the entry of each task queue. */
-export const WORKFLOW_TYPES = { checkout: 'checkout', onboarding: 'onboarding' } as const
+export const WORKFLOW_TYPES = {
+  checkout: 'checkout',
+  refund: 'refund',
+  onboarding: 'onboarding',
+} as const
 
 /** The one workflow id of an order's checkout; a second start with it never runs a second time. */
 export function checkoutWorkflowId(orderId: OrderId): string {
   return `order/${orderId}`
+}
+
+/** The one workflow id of an order's refund; an order is refunded once, as a whole. */
+export function refundWorkflowId(orderId: OrderId): string {
+  return `refund/${orderId}`
 }
 
 /** The one workflow id of a seller's timers and reviews. */
@@ -58,7 +67,7 @@ export type SearchAttributeKinds = typeof SEARCH_ATTRIBUTES
 /** Name of a custom search attribute. */
 export type SearchAttributeName = keyof typeof SEARCH_ATTRIBUTES
 
-/** Steps of a purchase that can be parked, in the order they run; the undo steps run backwards. */
+/** Steps that can be parked: of a purchase, of its undo, and of the refund of a paid one. */
 export const CHECKOUT_STEPS = [
   'prepare',
   'pay',
@@ -66,6 +75,9 @@ export const CHECKOUT_STEPS = [
   'void-payment',
   'release-hold',
   'end-order',
+  'refund',
+  'restock',
+  'finish-refund',
 ] as const
 
 /** One step of a purchase. */
@@ -85,6 +97,9 @@ export const PARK_ACTIONS: Readonly<Record<CheckoutStep, readonly ParkAction[]>>
   'void-payment': ['retry'],
   'release-hold': ['retry'],
   'end-order': ['retry'],
+  refund: ['retry'],
+  restock: ['retry'],
+  'finish-refund': ['retry'],
 }
 
 /** Why a purchase ended without being paid; the terminal state follows from it. */
@@ -174,6 +189,19 @@ export interface CheckoutActivities {
   /** Writes the park record and answers its number. */
   recordPark(input: ParkInput): Promise<ParkAnswer>
 }
+
+/** The effects a refund needs, implemented by checkout's `activities.ts`. All are idempotent. */
+export interface RefundActivities extends Pick<CheckoutActivities, 'recordPark'> {
+  /** Gives the whole amount back; returns when the provider has it, fails while that is unknown. */
+  refundPayment(input: CheckoutInput): Promise<void>
+  /** Puts the units of a sale back on hand; nothing to do when they were never sold. */
+  restock(input: CheckoutInput): Promise<void>
+  /** Writes that the order is refunded, and ends it with its parts. */
+  finishRefund(input: CheckoutInput): Promise<FinishAnswer>
+}
+
+/** Everything that runs on task queue `checkout`. */
+export type CheckoutQueueActivities = CheckoutActivities & RefundActivities
 
 /** Input of the update `resolvePark`; the field names are what an operator types. */
 export interface ResolveParkInput {

@@ -10,6 +10,9 @@ const STEP_TEXT: Readonly<Record<CheckoutStep, string>> = {
   'void-payment': 'makes sure no money is taken',
   'release-hold': 'gives the stock back',
   'end-order': 'closes the order and gives the cart back to the buyer',
+  refund: 'gives the whole amount back to the buyer',
+  restock: 'puts the units back on hand',
+  'finish-refund': 'closes the refunded order',
 }
 
 const WAITS_TEXT: Readonly<Record<PayWaitsFor, string>> = {
@@ -17,7 +20,7 @@ const WAITS_TEXT: Readonly<Record<PayWaitsFor, string>> = {
   review: 'a person to review the payment (24 hours at most)',
 }
 
-/** Details while a step runs. */
+/** Details while a step runs, of a purchase or of a refund. */
 export function runningDetails(step: CheckoutStep): string {
   return `**Now:** *${step}*, which ${STEP_TEXT[step]}. Attempts and their last failure stand under
 "Pending Activities"; nothing needs to be done by hand while it retries.`

@@ -61,6 +61,8 @@ export interface ParkDesk {
    * Runs the step until it is done or an operator decides otherwise; never fails by an activity.
    */
   attempt<T>(step: CheckoutStep, run: () => Promise<T>): Promise<Attempt<T>>
+  /** Runs the step until it is done, whatever it takes; a cancelled workflow does not stop it. */
+  insist<T>(step: CheckoutStep, run: () => Promise<T>): Promise<T>
   /** Parks and answers the operator's decision; a cancelled workflow counts as `cancel`. */
   park(park: Park): Promise<ParkAction>
 }
@@ -86,6 +88,7 @@ export function openParkDesk(input: CheckoutInput): ParkDesk {
   })
   return {
     attempt: (step, run) => attempt(state, step, run),
+    insist: (step, run) => CancellationScope.nonCancellable(() => insist(state, step, run)),
     park: (park) => standPark(state, park),
   }
 }
@@ -118,6 +121,14 @@ async function attempt<T>(
     const actions = PARK_ACTIONS[step]
     const action = await standPark(state, { step, reason: reasonOf(failure.error), actions })
     if (action === 'cancel') return { kind: 'cancelled' }
+  }
+}
+
+async function insist<T>(state: DeskState, step: CheckoutStep, run: () => Promise<T>): Promise<T> {
+  // Each further round is an operator's decision, so their number has no other bound.
+  for (;;) {
+    const outcome = await attempt(state, step, run)
+    if (outcome.kind === 'done') return outcome.value
   }
 }
 

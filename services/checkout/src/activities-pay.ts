@@ -64,7 +64,8 @@ async function payRound(step: Step, order: StoredOrder): Promise<Round> {
 async function pinAndAuthorise(step: Step, order: StoredOrder): Promise<Round> {
   const isPinned = await pin(step, order)
   crashPoint('checkout.pay.pinned')
-  if (!isPinned) return noteHold(step.db, order, 'EXPIRED')
+  // What became of the hold is written by its release, which asks.
+  if (!isPinned) return { outcome: 'refused', reason: 'HOLD_EXPIRED' }
   return authorise(step, order)
 }
 
@@ -72,10 +73,18 @@ async function pin(step: Step, order: StoredOrder): Promise<boolean> {
   try {
     return (await step.peers.inventory.pinHold(order, step.scope())).state === 'PINNED'
   } catch (error) {
-    const isGone = error instanceof IllegalState || error instanceof NotFound
-    if (isGone) return false
+    if (isHoldGone(error)) return false
     throw error
   }
+}
+
+/**
+ * True when the hold ended before it was pinned: its time was over, or the order is being ended.
+ */
+function isHoldGone(error: unknown): boolean {
+  if (error instanceof NotFound) return true
+  const isRefusal = error instanceof IllegalState
+  return isRefusal && (error.reason === 'HOLD_EXPIRED' || error.reason === 'HOLD_STATE')
 }
 
 async function authorise(step: Step, order: StoredOrder): Promise<Round> {

@@ -1,6 +1,7 @@
 import { IllegalState } from '@holdfast/kernel'
 import type { EndReason, FinishAnswer, UndoAnswer } from '@holdfast/workflows/contract'
 import { ROUNDS_MAX, type Step, keptMoving, stillUnknown } from './activities-step.ts'
+import { ordersEnded } from './telemetry.ts'
 import { isEndedWithoutMoney } from './domain.ts'
 import { type PaymentView, nextVoidStep } from './domain-pay.ts'
 import {
@@ -76,6 +77,7 @@ export async function releaseHold(step: Step): Promise<UndoAnswer> {
 export async function endAndRelease(step: Step, reason: EndReason): Promise<FinishAnswer> {
   const ended = await endOrder(step.db, step.orderId, { ...BY_WORKFLOW, reason })
   step.changed(step.orderId)
+  ordersEnded.add(1, { state: ended.state, reason })
   if (ended.state !== 'PAID') {
     await atOnce(step, ended, 'RELEASE_CLAIM', () =>
       step.peers.cart.releaseClaim(ended, step.scope(AT_ONCE_MS)),
@@ -88,6 +90,7 @@ export async function endAndRelease(step: Step, reason: EndReason): Promise<Fini
 export async function finishAndComplete(step: Step): Promise<FinishAnswer> {
   const paid = await finishOrder(step.db, step.orderId, BY_WORKFLOW)
   step.changed(step.orderId)
+  ordersEnded.add(1, { state: paid.state, reason: '' })
   if (paid.state === 'PAID') {
     await atOnce(step, paid, 'COMPLETE_CLAIM', () =>
       step.peers.cart.completeClaim(paid, step.scope(AT_ONCE_MS)),

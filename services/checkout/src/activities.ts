@@ -1,8 +1,9 @@
 import type { OrderId } from '@holdfast/kernel'
 import { guardActivities, withHeartbeat } from '@holdfast/temporal'
-import type { CheckoutActivities } from '@holdfast/workflows/contract'
+import type { CheckoutQueueActivities } from '@holdfast/workflows/contract'
 import { pay } from './activities-pay.ts'
 import { prepare } from './activities-prepare.ts'
+import { endRefunded, refundPayment, restock } from './activities-refund.ts'
 import { type StepParts, stepsOf } from './activities-step.ts'
 import { endAndRelease, finishAndComplete, releaseHold, voidPayment } from './activities-undo.ts'
 import { judgeFailure } from './failures.ts'
@@ -14,7 +15,7 @@ export type { StepParts } from './activities-step.ts'
  * The effects of a purchase for its workflow. Each reads the order's row first and goes on from
  * where it stands, so that running one twice, late or beside itself changes nothing.
  */
-export function createActivities(parts: StepParts): CheckoutActivities {
+export function createActivities(parts: StepParts): CheckoutQueueActivities {
   const { db, log, changed } = parts
   const told = async <T>(orderId: OrderId, work: Promise<T>): Promise<T> => {
     try {
@@ -24,7 +25,7 @@ export function createActivities(parts: StepParts): CheckoutActivities {
       changed(orderId)
     }
   }
-  return guardActivities<CheckoutActivities>(
+  return guardActivities<CheckoutQueueActivities>(
     {
       prepare: ({ orderId }) => told(orderId, prepare(stepsOf(parts, orderId))),
       pay: ({ orderId }) =>
@@ -34,6 +35,10 @@ export function createActivities(parts: StepParts): CheckoutActivities {
       releaseHold: ({ orderId }) => told(orderId, releaseHold(stepsOf(parts, orderId))),
       endOrder: ({ orderId, reason }) =>
         told(orderId, endAndRelease(stepsOf(parts, orderId), reason)),
+      refundPayment: ({ orderId }) =>
+        withHeartbeat(parts.clock, () => told(orderId, refundPayment(stepsOf(parts, orderId)))),
+      restock: ({ orderId }) => told(orderId, restock(stepsOf(parts, orderId))),
+      finishRefund: ({ orderId }) => told(orderId, endRefunded(stepsOf(parts, orderId))),
       recordPark: async (park) => ({ parkSeq: await told(park.orderId, recordPark(db, park)) }),
     },
     { log, judge: judgeFailure },

@@ -15,6 +15,14 @@ export type ParkStep =
 /** What an operator may decide. */
 export type ParkAction = 'retry' | 'cancel'
 
+/** Steps of the run that gives a paid order's money back. */
+const REFUND_STEPS: readonly ParkStep[] = ['refund', 'restock', 'finish-refund']
+
+/** True for a step of the refund's run, false for one of the purchase's own. */
+export function isRefundStep(step: ParkStep): boolean {
+  return REFUND_STEPS.includes(step)
+}
+
 /** Cancel stands only before the money is taken; an undo or a refund can only be tried again. */
 export function allowedActions(step: ParkStep): readonly ParkAction[] {
   return step === 'prepare' || step === 'pay' ? ['retry', 'cancel'] : ['retry']

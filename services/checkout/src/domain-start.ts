@@ -1,6 +1,6 @@
 import type { OrderId } from '@holdfast/kernel'
-import type { OrderState } from './domain.ts'
-import type { ParkAction } from './domain-park.ts'
+import type { Order, OrderState } from './domain.ts'
+import type { ParkAction, ParkStep } from './domain-park.ts'
 
 /**
  * What came of taking an order further: its run is under way; it was ended instead; it is over or
@@ -21,15 +21,21 @@ export type PokeRun = (orderId: OrderId) => Promise<void>
 /** How far an operator's decision is: the run took it over, or it will be sent again. */
 export type DecisionStatus = 'applied' | 'pending'
 
+/** A decision on its way to the run whose step is parked. */
+export interface SentDecision {
+  readonly orderId: OrderId
+  readonly parkSeq: number
+  readonly step: ParkStep
+  readonly action: ParkAction
+}
+
 /** Sends a committed decision to the order's run. Repeats change nothing; never throws. */
-export type SendDecision = (
-  decision: {
-    readonly orderId: OrderId
-    readonly parkSeq: number
-    readonly action: ParkAction
-  },
-  limitMs: number,
-) => Promise<DecisionStatus>
+export type SendDecision = (decision: SentDecision, limitMs: number) => Promise<DecisionStatus>
+
+/**
+ * Starts the refund of an order, joining one that is under way; false when it is to be repeated.
+ */
+export type StartRefund = (orderId: OrderId, limitMs: number) => Promise<boolean>
 
 /** How far a caller of PlaceOrder wants to wait. */
 export type WaitFor = 'RESERVED' | 'PAID'
@@ -46,7 +52,8 @@ const SETTLED: readonly OrderState[] = [
   'IN_REVIEW',
 ]
 
-/** True when the order is as far as the caller wants to wait. */
-export function isReached(state: OrderState, waitFor: WaitFor): boolean {
-  return waitFor === 'PAID' ? SETTLED.includes(state) : state !== 'PENDING'
+/** True when the order is as far as the caller wants to wait, or waits for an operator itself. */
+export function isReached(order: Pick<Order, 'state' | 'isParked'>, waitFor: WaitFor): boolean {
+  if (order.isParked) return true
+  return waitFor === 'PAID' ? SETTLED.includes(order.state) : order.state !== 'PENDING'
 }

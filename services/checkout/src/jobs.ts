@@ -6,7 +6,7 @@ import { type Loop, startLoop } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
 import { performDuty } from './jobs-duty.ts'
 import type { CallScope, Peers } from './clients.ts'
-import type { PokeRun, SendDecision, StartOrder } from './domain-start.ts'
+import type { PokeRun, SendDecision, StartOrder, StartRefund } from './domain-start.ts'
 import { PAYMENT_FACTS, orderOfPaymentFact } from './events.ts'
 import type * as Store from './store.ts'
 import { type Figure, dutiesMissing, ordersStarted, showFigures } from './telemetry.ts'
@@ -18,6 +18,7 @@ export interface JobParts {
   readonly peers: Peers
   readonly bus: Bus
   readonly startOrder: StartOrder
+  readonly startRefund: StartRefund
   readonly pokeRun: PokeRun
   readonly sendDecision: SendDecision
   readonly changed: (orderId: OrderId) => void

@@ -110,3 +110,14 @@ export const schemas = {
     reason: textField({ min: 1, max: 1_000 }),
   }),
 } satisfies RequestSchemas<CheckoutServiceDefinition>
+
+/** What CreateQuote is given once its request was checked. */
+export type CreateQuoteAsk = z.output<typeof schemas.createQuote>
+/** What PlaceOrder is given once its request was checked. */
+export type PlaceOrderAsk = z.output<typeof schemas.placeOrder>
+/** What GetOrder is given once its request was checked. */
+export type GetOrderAsk = z.output<typeof schemas.getOrder>
+/** What WatchOrder is given once its request was checked. */
+export type WatchOrderAsk = z.output<typeof schemas.watchOrder>
+/** What ListOrders is given once its request was checked. */
+export type ListOrdersAsk = z.output<typeof schemas.listOrders>

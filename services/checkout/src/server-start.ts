@@ -14,10 +14,19 @@ import {
   type ResolveParkInput,
   WORKFLOW_TYPES,
   checkoutWorkflowId,
+  refundWorkflowId,
 } from '@holdfast/workflows/contract'
 import type { Peers } from './clients.ts'
 import { isLive } from './domain.ts'
-import type { PokeRun, SendDecision, StartOrder, StartOutcome } from './domain-start.ts'
+import { isRefundStep } from './domain-park.ts'
+import type {
+  PokeRun,
+  SendDecision,
+  SentDecision,
+  StartOrder,
+  StartOutcome,
+  StartRefund,
+} from './domain-start.ts'
 import * as store from './store.ts'
 import { ordersWithoutRun } from './telemetry.ts'
 
@@ -98,11 +107,7 @@ async function startRun(
     workflowId: checkoutWorkflowId(orderId),
     taskQueue: parts.taskQueue,
     input: { orderId },
-    searchAttributes: {
-      HoldfastBuyerId: order.buyerId,
-      HoldfastSellerIds: sellerIds,
-      HoldfastPaymentId: order.paymentId,
-    },
+    searchAttributes: attributesOf(order),
     summary: `Purchase ${orderId} from ${sellerIds.length} seller(s)`,
     details: [
       `Buyer ${order.buyerId} accepted quote ${order.quoteId}.`,
@@ -140,13 +145,34 @@ export function createPoker(parts: Pick<RunParts, 'link'>): PokeRun {
   }
 }
 
+/** Starts refunds of orders. */
+export function createRefunder(parts: RunParts): StartRefund {
+  return async (orderId, limitMs) => {
+    const order = await store.readOrder(parts.db, orderId)
+    const answer = await startWorkflowEagerly(parts.link, {
+      workflowType: WORKFLOW_TYPES.refund,
+      workflowId: refundWorkflowId(orderId),
+      taskQueue: parts.taskQueue,
+      input: { orderId },
+      searchAttributes: attributesOf(order),
+      summary: `Refund of ${orderId}`,
+      details: `Payment ${order.paymentId} goes back as refund ${order.refundId}.`,
+      limitMs,
+    })
+    if (answer !== 'over-already' || order.refundedAt !== undefined) return answer !== 'unknown'
+    ordersWithoutRun.add(1, { state: order.state })
+    parts.log.error('A refund has no run: reset its workflow', { orderId, state: order.state })
+    return false
+  }
+}
+
 /** Sends operators' decisions to runs, and closes the park when the run took one over. */
 export function createDecisionSender(parts: RunParts): SendDecision {
   return async (decision, limitMs) => {
-    const { orderId, parkSeq, action } = decision
+    const { orderId, parkSeq, action, step } = decision
     const input: ResolveParkInput = { park_seq: parkSeq, action }
     const outcome = await updateWorkflow<ResolveParkAnswer>(parts.link, {
-      workflowId: checkoutWorkflowId(orderId),
+      workflowId: isRefundStep(step) ? refundWorkflowId(orderId) : checkoutWorkflowId(orderId),
       name: MESSAGES.resolvePark,
       updateId: `park-${parkSeq}`,
       input,
@@ -162,18 +188,22 @@ export function createDecisionSender(parts: RunParts): SendDecision {
   }
 }
 
-/** True when a refused decision has nothing left to decide: its order is over, or parked anew. */
-async function isPast(
-  parts: RunParts,
-  decision: { readonly orderId: OrderId; readonly parkSeq: number },
-  reason: string,
-): Promise<boolean> {
-  const order = await store.readOrder(parts.db, decision.orderId)
-  if (!isLive(order.state)) return true
-  if (reason === WORKFLOW_GONE) {
-    const { orderId } = decision
+/** True when a refused decision has nothing left to decide, because what it was about is over. */
+async function isPast(parts: RunParts, decision: SentDecision, reason: string): Promise<boolean> {
+  const { orderId, step } = decision
+  const order = await store.readOrder(parts.db, orderId)
+  const isOver = isRefundStep(step) ? order.refundedAt !== undefined : !isLive(order.state)
+  if (!isOver && reason === WORKFLOW_GONE) {
     ordersWithoutRun.add(1, { state: order.state })
-    parts.log.error('A parked order has no run: reset its workflow', { orderId, reason })
+    parts.log.error('A parked order has no run: reset its workflow', { orderId, step })
   }
-  return false
+  return isOver
+}
+
+function attributesOf(order: store.StoredOrder) {
+  return {
+    HoldfastBuyerId: order.buyerId,
+    HoldfastSellerIds: order.sellerIds,
+    HoldfastPaymentId: order.paymentId,
+  }
 }

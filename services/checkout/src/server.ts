@@ -26,6 +26,7 @@ import {
 import { createDisposer, newId, startOperations, systemClock } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
 import { type TemporalLink, connectTemporal, createTemporalWorker } from '@holdfast/temporal'
+import type { CheckoutQueueActivities } from '@holdfast/workflows/contract'
 import { VAULT_MIGRATIONS, createFileKeyService, createVault } from '@holdfast/vault'
 import { access } from './access.ts'
 import { createActivities } from './activities.ts'
@@ -33,7 +34,7 @@ import { type Clients, createClients } from './clients.ts'
 import type { CheckoutConfig, CheckoutJobsConfig } from './config.ts'
 import { startJobs } from './jobs.ts'
 import { schemas } from './schema.ts'
-import { createDecisionSender, createPoker, createStarter } from './server-start.ts'
+import { createDecisionSender, createPoker, createRefunder, createStarter } from './server-start.ts'
 import { createHandlers } from './service.ts'
 import { shippingRule } from './shipping.ts'
 import * as store from './store.ts'
@@ -53,6 +54,8 @@ export interface Overrides {
   readonly clock?: Clock
   readonly authenticator?: Authenticator & { poke(): void }
   readonly tokens?: ServiceTokenSource
+  /** Puts something around the activities, such as running each of them twice. */
+  readonly wrapActivities?: (activities: CheckoutQueueActivities) => CheckoutQueueActivities
   /** Called when the Temporal worker ended by itself; the process must end then. */
   readonly onFatal?: (error: Error) => void
 }
@@ -97,12 +100,13 @@ export async function createCheckout(
       overrides.authenticator ??
       disposer.add(identityOf(config, { clock, log, overrides })).authenticator
     const changed = waiters.changed.bind(waiters)
+    const wrap = overrides.wrapActivities ?? ((activities) => activities)
     const worker = disposer.add(
       createTemporalWorker({
         link,
         entry: 'checkout',
         taskQueue: config.TEMPORAL_TASK_QUEUE,
-        activities: createActivities({ db, peers: clients.forSteps, clock, log, changed }),
+        activities: wrap(createActivities({ db, peers: clients.forSteps, clock, log, changed })),
         onFatal: overrides.onFatal ?? (() => undefined),
       }),
     )
@@ -174,6 +178,7 @@ export async function createCheckoutJobs(
         peers: clients.forCalls,
         bus,
         startOrder: createStarter(runs),
+        startRefund: createRefunder(runs),
         pokeRun: createPoker(runs),
         sendDecision: createDecisionSender(runs),
         changed: waiters.changed.bind(waiters),
@@ -283,10 +288,11 @@ function partsOf(config: CheckoutConfig, base: Foundation) {
   const { db, clients, waiters, clock, log } = base
   const runs = runParts(config, base)
   const table = config.TAX_TABLE_FILE ?? TAX_TABLE
+  const keys = createFileKeyService(config.VAULT_KEY_FILE)
   return {
     db,
     store,
-    vault: createVault({ keys: createFileKeyService(config.VAULT_KEY_FILE) }),
+    sealed: store.createSealedStore(db, createVault({ keys })),
     peers: clients.forCalls,
     waiters,
     startOrder: createStarter(runs),

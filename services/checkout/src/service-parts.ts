@@ -1,6 +1,5 @@
 import { Forbidden, type Clock, type Id, type IdKind } from '@holdfast/kernel'
 import { type Caller, type createPageTokens, principalsOf } from '@holdfast/rpc'
-import type { Vault } from '@holdfast/vault'
 import type { Logger } from '@holdfast/telemetry'
 import type { Peers } from './clients.ts'
 import type { ActorKind, BuyerId } from './domain.ts'
@@ -8,14 +7,15 @@ import type { ProfileView } from './domain-peer.ts'
 import type { ShippingRule, TaxRule } from './domain-quote.ts'
 import type { PokeRun, SendDecision, StartOrder } from './domain-start.ts'
 import type * as Store from './store.ts'
-import type { ChangedBy, PrimaryDb } from './store.ts'
+import type { ChangedBy, PrimaryDb, SealedStore } from './store.ts'
 import type { OrderWaiters } from './waiters.ts'
 
 /** What the handlers work with, given by the composition root. */
 export interface CheckoutParts {
   readonly db: PrimaryDb
   readonly store: typeof Store
-  readonly vault: Vault
+  /** Quotes with their addresses, sealed and opened by the vault. */
+  readonly sealed: SealedStore
   /** Clients for calls that somebody waits for. */
   readonly peers: Peers
   readonly waiters: OrderWaiters

@@ -8,18 +8,15 @@ import {
 } from '@holdfast/kernel'
 import type { PlaceOrderResponse } from '@holdfast/proto/checkout'
 import { type CallContext, holdsCardNumber } from '@holdfast/rpc'
-import type { z } from 'zod'
 import { isEndedWithoutMoney } from './domain.ts'
 import type { SplitView } from './domain-peer.ts'
 import { isReached } from './domain-start.ts'
-import type { schemas } from './schema.ts'
+import type { PlaceOrderAsk } from './schema.ts'
 import { type CheckoutParts, buyerIdsOf } from './service-parts.ts'
 import { adopt } from './service-read.ts'
 import { orderMessage } from './service-wire.ts'
 import type { StoredWholeOrder } from './store.ts'
 import { ordersPlaced, placeDuration } from './telemetry.ts'
-
-type Request = z.output<typeof schemas.placeOrder>
 
 /** Kept back of the caller's time to read and send the answer, ms. */
 const ANSWER_MS = 150
@@ -39,7 +36,7 @@ const START_MS = 2 * SECOND_MS
  */
 export async function placeOrder(
   parts: CheckoutParts,
-  request: Request,
+  request: PlaceOrderAsk,
   call: CallContext,
 ): Promise<PlaceOrderResponse> {
   const { db, store, waiters, newId, clock } = parts
@@ -73,7 +70,7 @@ async function whenReached(
   parts: CheckoutParts,
   about: {
     readonly orderId: OrderId
-    readonly request: Request
+    readonly request: PlaceOrderAsk
     readonly call: CallContext
     readonly watch: { wait(waitMs: number, signal: AbortSignal): Promise<void> }
     readonly isNew: boolean
@@ -87,7 +84,7 @@ async function whenReached(
   for (;;) {
     const order = await store.readWholeOrder(db, orderId)
     const leftMs = call.deadlineAtMs - clock.monotonicMs() - ANSWER_MS
-    if (isReached(order.state, request.waitFor) || leftMs <= 0 || call.signal.aborted) return order
+    if (isReached(order, request.waitFor) || leftMs <= 0 || call.signal.aborted) return order
     await watch.wait(Math.min(POLL_MS, leftMs), call.signal)
   }
 }
@@ -101,7 +98,7 @@ function refuseCardNumber(token: string): void {
 
 interface Drive {
   readonly orderId: OrderId
-  readonly request: Request
+  readonly request: PlaceOrderAsk
   readonly call: CallContext
 }
 

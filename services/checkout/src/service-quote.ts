@@ -1,23 +1,20 @@
 import { IllegalState, NotFound, type OfferId } from '@holdfast/kernel'
 import type { CreateQuoteResponse } from '@holdfast/proto/checkout'
 import type { CallContext } from '@holdfast/rpc'
-import type { z } from 'zod'
 import type { CartView } from './domain-peer.ts'
 import { type QuoteContent, makeQuote } from './domain-quote.ts'
-import type { schemas } from './schema.ts'
+import type { CreateQuoteAsk } from './schema.ts'
 import { type CheckoutParts, buyerIdsOf } from './service-parts.ts'
 import { quoteMessage } from './service-wire.ts'
 import { quotes } from './telemetry.ts'
 
-type Request = z.output<typeof schemas.createQuote>
-
 /** Freezes what a cart costs for 30 minutes; nothing is held and the cart stays open. */
 export async function createQuote(
   parts: CheckoutParts,
-  request: Request,
+  request: CreateQuoteAsk,
   call: CallContext,
 ): Promise<CreateQuoteResponse> {
-  const { db, store, vault } = parts
+  const { db, store, sealed } = parts
   const key = call.requestKey(request.requestId)
   const buyerIds = buyerIdsOf(call.caller)
   const known = await store.findQuoteOfRequest(db, key)
@@ -26,10 +23,10 @@ export async function createQuote(
   const quote = await store.readQuote(db, { quoteId, buyerIds })
   if (known === undefined) return { quote: quoteMessage(quote, request.shipTo) }
   const opener = { actor: buyerIds[0], purpose: 'repeat of CreateQuote' }
-  return { quote: quoteMessage(quote, await store.openShipTo(db, vault, { quote, opener })) }
+  return { quote: quoteMessage(quote, await sealed.openShipTo({ quote, opener })) }
 }
 
-async function makeNew(parts: CheckoutParts, request: Request, call: CallContext) {
+async function makeNew(parts: CheckoutParts, request: CreateQuoteAsk, call: CallContext) {
   const buyerIds = buyerIdsOf(call.caller)
   const cart = await readOpenCart(parts, request, call)
   const content = await workOut(parts, { request, cart, call })
@@ -43,12 +40,12 @@ async function makeNew(parts: CheckoutParts, request: Request, call: CallContext
     address: request.shipTo,
   }
   const key = call.requestKey(request.requestId)
-  return parts.store.insertQuote(parts.db, parts.vault, { key, quote })
+  return parts.sealed.insertQuote({ key, quote })
 }
 
 async function readOpenCart(
   parts: CheckoutParts,
-  request: Request,
+  request: CreateQuoteAsk,
   call: CallContext,
 ): Promise<CartView> {
   const cart = await parts.peers.cart.readCart(request.cartId, call)
@@ -71,7 +68,7 @@ async function readOpenCart(
 
 async function workOut(
   parts: CheckoutParts,
-  about: { readonly request: Request; readonly cart: CartView; readonly call: CallContext },
+  about: { readonly request: CreateQuoteAsk; readonly cart: CartView; readonly call: CallContext },
 ): Promise<QuoteContent> {
   const { request, cart, call } = about
   const offerIds: readonly OfferId[] = cart.lines.map((line) => line.offerId)

@@ -6,9 +6,8 @@ import type {
   WatchOrderResponse,
 } from '@holdfast/proto/checkout'
 import { type CallContext, type Caller, principalsOf, requireSeller } from '@holdfast/rpc'
-import type { z } from 'zod'
 import type { Address } from './domain.ts'
-import type { schemas } from './schema.ts'
+import type { GetOrderAsk, ListOrdersAsk, WatchOrderAsk } from './schema.ts'
 import { type CheckoutParts, buyerIdsOf } from './service-parts.ts'
 import { type OrderView, orderMessage, orderStateOf, summaryMessage } from './service-wire.ts'
 import type { StoredWholeOrder } from './store.ts'
@@ -44,7 +43,7 @@ export async function answerOrder(parts: CheckoutParts, orderId: OrderId): Promi
 /** Reads an order from the truth. */
 export async function getOrder(
   parts: CheckoutParts,
-  { orderId }: z.output<typeof schemas.getOrder>,
+  { orderId }: GetOrderAsk,
   call: CallContext,
 ): Promise<GetOrderResponse> {
   await adopt(parts, call.caller)
@@ -84,13 +83,13 @@ async function addressFor(
   // Services have no need to know where goods go.
   if (caller.kind === 'service') return undefined
   const opener = { actor: principalsOf(caller)[0], purpose: 'GetOrder' }
-  return parts.store.openShipTo(parts.db, parts.vault, { quote: order, opener })
+  return parts.sealed.openShipTo({ quote: order, opener })
 }
 
 /** Follows an order: its present state, each newer version, and a heartbeat every 5 seconds. */
 export async function* watchOrder(
   parts: CheckoutParts,
-  request: z.output<typeof schemas.watchOrder>,
+  request: WatchOrderAsk,
   call: CallContext,
 ): AsyncGenerator<WatchOrderResponse> {
   const { db, store, waiters, clock } = parts
@@ -117,7 +116,7 @@ export async function* watchOrder(
 /** Lists orders, the newest first. */
 export async function listOrders(
   parts: CheckoutParts,
-  request: z.output<typeof schemas.listOrders>,
+  request: ListOrdersAsk,
   call: CallContext,
 ): Promise<ListOrdersResponse> {
   const { db, store, pageTokens, clock } = parts

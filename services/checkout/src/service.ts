@@ -72,8 +72,8 @@ function operatorHandlers(parts: CheckoutParts) {
       const park = await store.decidePark(db, decision)
       const leftMs = call.deadlineAtMs - clock.monotonicMs()
       const limitMs = Math.max(100, Math.min(DECISION_MS_MAX, leftMs / 2))
-      const isApplied =
-        park === 'closed' || (await parts.sendDecision(decision, limitMs)) === 'applied'
+      const sent = { ...decision, step: park.step }
+      const isApplied = park.isClosed || (await parts.sendDecision(sent, limitMs)) === 'applied'
       const { APPLIED, ACCEPTED_PENDING } = ResolveParkedOrderResponse_Status
       return {
         status: isApplied ? APPLIED : ACCEPTED_PENDING,

@@ -44,6 +44,15 @@ const moveSubOrderRows = sql<{
    SELECT sub_order_id, seller_id, version, updated_at FROM moved ORDER BY seller_id`,
 )
 
+const markRefunded = sql(
+  'checkout.order.mark_refunded',
+  `WITH done AS (
+     UPDATE order_duty SET done_at = now()
+     WHERE order_id = $1 AND duty = 'REFUND' AND done_at IS NULL
+   )
+   UPDATE purchase SET refunded_at = now() WHERE order_id = $1 AND refunded_at IS NULL`,
+)
+
 /** Writes down what the order still owes; repeats add nothing. */
 export async function oweDuties(tx: Tx, orderId: OrderId, duties: readonly Duty[]): Promise<void> {
   if (duties.length > 0) await tx.query(insertDuties, [uuidOf(orderId), duties])
@@ -162,7 +171,10 @@ export async function oweRefund(db: PrimaryDb, orderId: OrderId): Promise<void> 
   await db.transaction(async (tx) => oweDuties(tx, orderId, ['REFUND']))
 }
 
-/** Ends a refunded order: PAID → CANCELLED with its parts. Idempotent. */
+/**
+ * Writes that the money is on its way back, and ends a paid order with its parts. Idempotent; an
+ * order that had ended before, and should never have been charged, keeps its state.
+ */
 export async function finishRefund(
   db: PrimaryDb,
   orderId: OrderId,
@@ -170,9 +182,10 @@ export async function finishRefund(
 ): Promise<StoredOrder> {
   return db.transaction(async (tx) => {
     const order = await lockOrder(tx, orderId)
+    await tx.query(markRefunded, [uuidOf(orderId)])
     if (order.state !== 'PAID') return order
     const change: OrderChange = { state: 'CANCELLED', failureReason: 'CANCEL_REQUESTED' }
-    const ended = await changeLocked(tx, order, change, by)
+    const ended = await changeLocked(tx, order, { ...change, isParked: false }, by)
     await moveSubOrders(tx, orderId, { from: 'CANCELLING', to: 'CANCELLED', by })
     return ended
   })

@@ -43,6 +43,7 @@ export interface OrderRow {
   readonly payment_id: string
   readonly payment_state: KnownPaymentState | null
   readonly refund_id: string
+  readonly refunded_at: Date | null
   readonly claim_version: bigint | null
   readonly action_url: string
   readonly action_expires_at: Date | null
@@ -57,7 +58,8 @@ export interface OrderRow {
 }
 
 const OWN_COLUMNS = `order_id, buyer_id, quote_id, cart_id, cart_version, state, version, currency,
-  total_minor, hold_id, hold_state, payment_id, payment_state, refund_id, claim_version,
+  total_minor, hold_id, hold_state, payment_id, payment_state, refund_id, refunded_at,
+  claim_version,
   action_url, action_expires_at, failure_reason, failure_ids, cancel_requested, parked,
   expires_at, created_at, updated_at`
 
@@ -129,6 +131,8 @@ export interface ChangedBy {
 export interface StoredOrder extends Order {
   readonly sellerIds: readonly SellerId[]
   readonly refundId: Id<'refund'>
+  /** When its money was on its way back; undefined when it was not refunded. */
+  readonly refundedAt: Date | undefined
 }
 
 /** The order, or NotFound ORDER_NOT_FOUND. */
@@ -243,6 +247,7 @@ export function toOrder(row: OrderRow): StoredOrder {
     paymentId: idFromUuid('payment', row.payment_id),
     paymentState: row.payment_state ?? undefined,
     refundId: idFromUuid('refund', row.refund_id),
+    refundedAt: row.refunded_at ?? undefined,
     claimVersion: row.claim_version ?? undefined,
     actionUrl: row.action_url,
     actionExpiresAt: row.action_expires_at ?? undefined,

@@ -7,8 +7,9 @@ import {
   rememberAnswer,
   sql,
 } from '@holdfast/pg'
-import { ORDER_KEY_LIFE, type OrderState, isEnded } from './domain.ts'
+import { ORDER_KEY_LIFE, type OrderState } from './domain.ts'
 import { type ParkAction, type ParkStep, allowedActions } from './domain-park.ts'
+import type { SentDecision } from './domain-start.ts'
 import { changeLocked } from './store-end.ts'
 import { type ChangedBy, type StoredOrder, lockOrder } from './store-order.ts'
 
@@ -72,15 +73,20 @@ const insertDecision = sql(
    ON CONFLICT (order_id, park_seq) DO NOTHING`,
 )
 
-const takeDue = sql<{ order_id: string; park_seq: number; action: ParkAction }>(
+const takeDue = sql<{
+  readonly order_id: string
+  readonly park_seq: number
+  readonly step: ParkStep
+  readonly action: ParkAction
+}>(
   'checkout.park_decision.take_due',
   `UPDATE park_decision d SET send_due_at = now() + interval '5 seconds'
-   FROM (SELECT d.order_id, d.park_seq FROM park_decision d
+   FROM (SELECT d.order_id, d.park_seq, k.step FROM park_decision d
          JOIN park k ON k.order_id = d.order_id AND k.park_seq = d.park_seq
          WHERE k.closed_at IS NULL AND d.send_due_at <= now()
          ORDER BY d.send_due_at LIMIT $1 FOR UPDATE OF d SKIP LOCKED) due
    WHERE d.order_id = due.order_id AND d.park_seq = due.park_seq
-   RETURNING d.order_id, d.park_seq, d.action`,
+   RETURNING d.order_id, d.park_seq, due.step, d.action`,
 )
 
 /**
@@ -128,7 +134,7 @@ export interface ParkDecision {
 export async function decidePark(
   db: PrimaryDb,
   decision: ParkDecision,
-): Promise<'open' | 'closed'> {
+): Promise<{ readonly step: ParkStep; readonly isClosed: boolean }> {
   return db.transaction(async (tx) => {
     await lockOrder(tx, decision.orderId)
     const isRepeat = (await findAnswer(tx, decision.key)) !== undefined
@@ -138,14 +144,14 @@ export async function decidePark(
     if (park === undefined) throw mismatch('The order has no such park.')
     if (park.action !== null) {
       if (park.action !== decision.action) throw mismatch('Another action was chosen already.')
-      return park.closed_at === null ? 'open' : 'closed'
+      return { step: park.step, isClosed: park.closed_at !== null }
     }
     if (park.closed_at !== null) throw mismatch('The order went on from this park.')
     if (!allowedActions(park.step).includes(decision.action)) {
       throw mismatch(`The step ${park.step} allows ${allowedActions(park.step).join(', ')} only.`)
     }
     await writeDecision(tx, decision)
-    return 'open'
+    return { step: park.step, isClosed: false }
   })
 }
 
@@ -177,7 +183,7 @@ export async function closePark(
     const parks = (await tx.query(readParks, [uuidOf(park.orderId)])).rows
     const isNewest = parks[0]?.park_seq === park.parkSeq
     await tx.query(closeParks, [uuidOf(park.orderId), park.parkSeq])
-    if (!isNewest || !order.isParked || isEnded(order.state)) return order
+    if (!isNewest || !order.isParked) return order
     return changeLocked(tx, order, { isParked: false }, { kind: 'SERVICE', actor: 'workflow' })
   })
 }
@@ -186,11 +192,12 @@ export async function closePark(
 export async function takeDueDecisions(
   db: PrimaryDb,
   rowsMax: number,
-): Promise<readonly Pick<ParkDecision, 'orderId' | 'parkSeq' | 'action'>[]> {
+): Promise<readonly SentDecision[]> {
   const rows = await db.transaction(async (tx) => (await tx.query(takeDue, [rowsMax])).rows)
   return rows.map((row) => ({
     orderId: idFromUuid('order', row.order_id),
     parkSeq: row.park_seq,
+    step: row.step,
     action: row.action,
   }))
 }

@@ -49,12 +49,14 @@ const findByKey = sql<{ order_id: string; request_hash: Buffer }>(
   'SELECT order_id, request_hash FROM purchase WHERE request_key = ANY ($1::bytea[])',
 )
 
-const readForOrder = sql<{
+interface OrderableQuote {
   readonly buyer_id: string
   readonly cart_id: string
   readonly is_expired: boolean
   readonly seller_ids: readonly string[]
-}>(
+}
+
+const readForOrder = sql<OrderableQuote>(
   'checkout.quote.read_for_order',
   `SELECT q.buyer_id, q.cart_id, q.expires_at <= now() AS is_expired,
      ARRAY(SELECT seller_id FROM quote_seller s WHERE s.quote_id = q.quote_id ORDER BY seller_id)
@@ -104,17 +106,30 @@ export async function placeOrder(
   const { key } = ask
   const hashes = key.principals.map((name) => requestKeyHash(name, key.method, key.requestId))
   return db.transaction(async (tx) => {
-    const known = (await tx.query(findByKey, [hashes])).rows[0]
-    if (known !== undefined) {
-      if (Buffer.compare(known.request_hash, key.requestHash) !== 0) throw keyReused()
-      return { orderId: idFromUuid('order', known.order_id), placed: undefined }
-    }
-    const placed = await insertOrder(tx, ask, present(hashes[0], 'the first key'))
-    return { orderId: placed.orderId, placed }
+    const known = await findKnown(tx, key, hashes)
+    if (known !== undefined) return { orderId: known, placed: undefined }
+    const quote = await readOrderableQuote(tx, ask)
+    const placed = await insertOrder(tx, ask, quote, present(hashes[0], 'the first key'))
+    if (placed !== undefined) return { orderId: placed.orderId, placed }
+    // The insert has waited for whoever holds the cart: perhaps this very request, tried twice.
+    const same = await findKnown(tx, key, hashes)
+    if (same !== undefined) return { orderId: same, placed: undefined }
+    throw await cartHasOrder(tx, idFromUuid('cart', quote.cart_id))
   }, AGAIN_ON)
 }
 
-async function insertOrder(tx: Tx, ask: NewOrder, requestKey: Buffer): Promise<StoredOrder> {
+async function findKnown(
+  tx: Tx,
+  key: RequestKey,
+  hashes: readonly Buffer[],
+): Promise<OrderId | undefined> {
+  const known = (await tx.query(findByKey, [hashes])).rows[0]
+  if (known === undefined) return undefined
+  if (Buffer.compare(known.request_hash, key.requestHash) !== 0) throw keyReused()
+  return idFromUuid('order', known.order_id)
+}
+
+async function readOrderableQuote(tx: Tx, ask: NewOrder): Promise<OrderableQuote> {
   const quote = (await tx.query(readForOrder, [uuidOf(ask.quoteId)])).rows[0]
   if (quote === undefined || !ask.buyerIds.includes(quote.buyer_id)) {
     throw new NotFound('QUOTE_NOT_FOUND', 'There is no such quote.')
@@ -122,6 +137,16 @@ async function insertOrder(tx: Tx, ask: NewOrder, requestKey: Buffer): Promise<S
   if (quote.is_expired) {
     throw new IllegalState('QUOTE_EXPIRED', 'The quote has expired; ask for a new one.')
   }
+  return quote
+}
+
+/** The order as written, or undefined when the cart has a live one. */
+async function insertOrder(
+  tx: Tx,
+  ask: NewOrder,
+  quote: OrderableQuote,
+  requestKey: Buffer,
+): Promise<StoredOrder | undefined> {
   const { rows } = await tx.query(insertOrderRow, [
     uuidOf(ask.orderId),
     ask.buyerIds[0],
@@ -136,7 +161,7 @@ async function insertOrder(tx: Tx, ask: NewOrder, requestKey: Buffer): Promise<S
     quote.seller_ids.map(() => uuidOf(ask.newSubOrderId())),
     quote.seller_ids,
   ])
-  if (rows[0] === undefined) throw await cartHasOrder(tx, idFromUuid('cart', quote.cart_id))
+  if (rows[0] === undefined) return undefined
   const placed = toOrder(rows[0])
   await appendFacts(tx, [factOf(placed)])
   return placed

@@ -16,7 +16,7 @@ import {
   orderNotFound,
   toOrder,
 } from './store-order.ts'
-import { type PartJson, QUOTE_PARTS, toPart, toTotals } from './store-quote.ts'
+import { type PartJson, QUOTE_PARTS, toPart, toTotals } from './store-part.ts'
 
 /** An order with everything an answer shows, as stored. */
 export type StoredWholeOrder = WholeOrder &

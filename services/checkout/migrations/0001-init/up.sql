@@ -1,6 +1,6 @@
 -- kind: expand
--- A price promise. Written once; what an order shows of prices is read from here, so nobody can change
--- it after the buyer agreed (I13).
+-- A price promise. Written once; what an order shows of prices is read from here, so nobody can
+-- change it after the buyer agreed (I13).
 CREATE TABLE quote (
   quote_id uuid PRIMARY KEY,
   buyer_id text NOT NULL CHECK (buyer_id ~ '^(gst|acc)_[0-9a-z]{26}$'),
@@ -88,8 +88,8 @@ CREATE TABLE quote_shipping (
 
 CREATE UNIQUE INDEX quote_shipping_chosen ON quote_shipping (quote_id, seller_id) WHERE chosen;
 
--- A purchase. Every write names the version it is based on, so that a process that slept cannot undo
--- what happened meanwhile. Its own row is its request key, which lives as long as the order.
+-- A purchase. Every write names the version it is based on, so that a process that slept cannot
+-- undo what happened meanwhile. Its own row is its request key, which lives as long as the order.
 CREATE TABLE purchase (
   order_id uuid PRIMARY KEY,
   buyer_id text NOT NULL CHECK (buyer_id ~ '^(gst|acc)_[0-9a-z]{26}$'),
@@ -109,6 +109,8 @@ CREATE TABLE purchase (
     'CREATED', 'OPENED', 'AUTHORIZING', 'ACTION_REQUIRED', 'AUTHORIZED', 'CAPTURING', 'CAPTURED',
     'VOIDING', 'VOIDED', 'DECLINED', 'FAILED', 'CANCELLED', 'LAPSED')),
   refund_id uuid NOT NULL,
+  -- Set once the buyer's money is on its way back.
+  refunded_at timestamptz,
   claim_version bigint,
   action_url text NOT NULL DEFAULT '',
   action_expires_at timestamptz,

@@ -1,0 +1,51 @@
+/**
+ * The refund of a paid order: where services must agree, so that an operator can see and move it.
+ */
+import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow'
+import type { CheckoutInput, CheckoutResult, RefundActivities } from './contract.ts'
+import { endedDetails, runningDetails, showDetails } from './details.ts'
+import { openParkDesk, type ParkDesk } from './park-desk.ts'
+import { LOCAL_OPTIONS, REGULAR_OPTIONS, quickly } from './quickly.ts'
+
+const local = proxyLocalActivities<RefundActivities>(LOCAL_OPTIONS)
+const regular = proxyActivities<RefundActivities>(REGULAR_OPTIONS)
+
+/** Money: attempts have no limit, because an unknown outcome is looked up until it is known. */
+const money = proxyActivities<RefundActivities>({
+  startToCloseTimeout: '30s',
+  heartbeatTimeout: '2s',
+  retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' },
+  summary: 'Give the whole amount back',
+})
+
+/**
+ * Gives the amount back, then the units, then ends the order. There is no way back and no cancel: a
+ * step that cannot go on is parked until it can. 13 history events when nothing fails.
+ */
+export async function refund(input: CheckoutInput): Promise<CheckoutResult> {
+  const desk = openParkDesk(input)
+  await insist(desk, 'refund', () => money.refundPayment(input))
+  await insist(desk, 'restock', () =>
+    quickly(
+      () => local.restock(input),
+      () => regular.restock(input),
+    ),
+  )
+  const { state } = await insist(desk, 'finish-refund', () =>
+    quickly(
+      () => local.finishRefund(input),
+      () => regular.finishRefund(input),
+    ),
+  )
+  showDetails(endedDetails(state))
+  return { state }
+}
+
+async function insist<T>(
+  desk: ParkDesk,
+  step: 'refund' | 'restock' | 'finish-refund',
+  run: () => Promise<T>,
+): Promise<T> {
+  showDetails(runningDetails(step))
+  return desk.insist(step, run)
+}

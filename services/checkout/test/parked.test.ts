@@ -1,0 +1,201 @@
+import { IllegalState, type OrderId, uuidOf } from '@holdfast/kernel'
+import {
+  Order_State,
+  ParkAction,
+  ResolveParkedOrderResponse_Status,
+} from '@holdfast/proto/checkout'
+import { systemClock } from '@holdfast/runtime'
+import { SILENT_LOGGER } from '@holdfast/telemetry'
+import { type TemporalLink, connectTemporal, readHistory } from '@holdfast/temporal'
+import { backing, eventually } from '@holdfast/testkit'
+import { checkoutWorkflowId, refundWorkflowId } from '@holdfast/workflows/contract'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import {
+  ADDRESS,
+  type CheckoutUnderTest,
+  OPERATOR,
+  type TestBuyer,
+  requestId,
+  scope,
+  startCheckout,
+} from './checkout-under-test.ts'
+
+let checkout: CheckoutUnderTest
+let jobs: AsyncDisposable
+let link: TemporalLink
+
+beforeAll(async () => {
+  checkout = await startCheckout()
+  jobs = await checkout.startJobs()
+  link = await connectTemporal({
+    address: backing().temporalAddress,
+    namespace: 'default',
+    clock: systemClock,
+    log: SILENT_LOGGER,
+  })
+  await checkout.server.whenPolling(AbortSignal.timeout(60_000))
+})
+
+afterAll(async () => {
+  await link?.[Symbol.asyncDispose]()
+  await jobs?.[Symbol.asyncDispose]()
+  await checkout?.[Symbol.asyncDispose]()
+})
+
+afterEach(() => checkout.shop.disarm())
+
+const BROKEN = new IllegalState('PAYMENT_STATE', 'canary-secret-text')
+
+async function parkAtPay(): Promise<{ readonly buyer: TestBuyer; readonly orderId: OrderId }> {
+  checkout.shop.payment.arm('authorizePayment', { kind: 'refused', error: BROKEN }, 1_000)
+  const buyer = checkout.newBuyer()
+  const order = await buyer.buy()
+  expect(order.parked).toBe(true)
+  return { buyer, orderId: order.orderId as OrderId }
+}
+
+function resolve(orderId: string, parkSeq: bigint, action: ParkAction, id = requestId()) {
+  return checkout
+    .clientOf(OPERATOR)
+    .resolveParkedOrder(
+      { requestId: id, orderId, parkSeq, action, reason: 'The provider is mended.' },
+      scope(),
+    )
+}
+
+test('a plain purchase costs 13 history events, whose texts hold no secret', async () => {
+  const buyer = checkout.newBuyer(3)
+  const order = await buyer.buy()
+  expect(order.state).toBe(Order_State.PAID)
+  const history = await eventually(
+    async () => {
+      const read = await readHistory(link, checkoutWorkflowId(order.orderId as OrderId))
+      expect(read.events.at(-1)?.eventType).toBe('EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED')
+      return read
+    },
+    { withinMs: 10_000 },
+  )
+  expect(history.events).toHaveLength(13)
+  const text = JSON.stringify(history)
+  const decoded = text.replaceAll(/"data":"([^"]*)"/g, (_, data: string) =>
+    Buffer.from(data, 'base64').toString('utf8'),
+  )
+  expect(decoded).toContain(order.orderId)
+  for (const secret of ['tok_canary', 'Canary', ADDRESS.recipient, '1999', 'EUR']) {
+    expect([secret, decoded.includes(secret)]).toEqual([secret, false])
+  }
+})
+
+test('a parked order is listed with what may be done, decided once, and goes on', async () => {
+  const { buyer, orderId } = await parkAtPay()
+  const operator = checkout.clientOf(OPERATOR)
+  const { parkedOrders } = await operator.listParkedOrders({ pageSize: 0, pageToken: '' }, scope())
+  const park = parkedOrders.find((one) => one.orderId === orderId)
+  expect(park).toMatchObject({
+    parkSeq: 1n,
+    step: 'pay',
+    allowedActions: [ParkAction.RETRY, ParkAction.CANCEL],
+    orderState: Order_State.PAYING,
+    chosenAction: ParkAction.UNSPECIFIED,
+  })
+  await expect(resolve(orderId, 2n, ParkAction.RETRY)).rejects.toMatchObject({
+    reason: 'PARK_MISMATCH',
+  })
+  checkout.shop.disarm()
+  const id = requestId()
+  const first = await resolve(orderId, 1n, ParkAction.RETRY, id)
+  expect([
+    ResolveParkedOrderResponse_Status.APPLIED,
+    ResolveParkedOrderResponse_Status.ACCEPTED_PENDING,
+  ]).toContain(first.status)
+  await eventually(async () => expect((await buyer.order(orderId)).state).toBe(Order_State.PAID), {
+    withinMs: 20_000,
+  })
+  expect((await resolve(orderId, 1n, ParkAction.RETRY, id)).status).toBe(
+    ResolveParkedOrderResponse_Status.APPLIED,
+  )
+  await expect(resolve(orderId, 1n, ParkAction.CANCEL)).rejects.toMatchObject({
+    reason: 'PARK_MISMATCH',
+  })
+  const audit = await checkout.database.query(
+    'SELECT action, actor_kind, why FROM park_decision WHERE order_id = $1',
+    [uuidOf(orderId)],
+  )
+  expect(audit).toEqual([
+    { action: 'retry', actor_kind: 'OPERATOR', why: 'The provider is mended.' },
+  ])
+  expect((await buyer.order(orderId)).parked).toBe(false)
+})
+
+test('a refund that the bank refuses waits for an operator, and is seen', async () => {
+  const buyer = checkout.newBuyer()
+  const paid = await buyer.buy()
+  checkout.shop.script.refund = 'FAILED'
+  await buyer.client.cancelOrder({ requestId: requestId(), orderId: paid.orderId }, scope())
+  const operator = checkout.clientOf(OPERATOR)
+  const park = await eventually(
+    async () => {
+      const page = await operator.listParkedOrders({ pageSize: 100, pageToken: '' }, scope())
+      const found = page.parkedOrders.find((one) => one.orderId === paid.orderId)
+      if (found === undefined) throw new Error('not parked yet')
+      return found
+    },
+    { withinMs: 20_000 },
+  )
+  expect(park).toMatchObject({ step: 'refund', allowedActions: [ParkAction.RETRY] })
+  checkout.shop.disarm()
+  await resolve(paid.orderId, park.parkSeq, ParkAction.RETRY)
+  await eventually(
+    async () => expect((await buyer.order(paid.orderId)).state).toBe(Order_State.CANCELLED),
+    { withinMs: 30_000 },
+  )
+  const events = (await readHistory(link, refundWorkflowId(paid.orderId as OrderId))).events
+  expect(events.length).toBeLessThanOrEqual(40)
+})
+
+test('a refund costs 13 history events', async () => {
+  const buyer = checkout.newBuyer()
+  const paid = await buyer.buy()
+  await buyer.client.cancelOrder({ requestId: requestId(), orderId: paid.orderId }, scope())
+  await eventually(
+    async () => {
+      const { events } = await readHistory(link, refundWorkflowId(paid.orderId as OrderId))
+      expect(events.at(-1)?.eventType).toBe('EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED')
+      expect(events.length).toBeLessThanOrEqual(13)
+    },
+    { withinMs: 30_000 },
+  )
+})
+
+test('I23: what a failure says stays out of the history', async () => {
+  const { orderId } = await parkAtPay()
+  const text = JSON.stringify(await readHistory(link, checkoutWorkflowId(orderId)))
+  expect(text).not.toContain('canary-secret-text')
+  expect(text).not.toContain('/services/')
+  checkout.shop.disarm()
+  await resolve(orderId, 1n, ParkAction.CANCEL)
+})
+
+test('a parked order that its buyer cancels needs no operator', async () => {
+  const { buyer, orderId } = await parkAtPay()
+  checkout.shop.disarm()
+  await buyer.client.cancelOrder({ requestId: requestId(), orderId }, scope())
+  await eventually(
+    async () => expect((await buyer.order(orderId)).state).toBe(Order_State.CANCELLED),
+    { withinMs: 20_000 },
+  )
+})
+
+test('a decision that the run did not take is sent again by the jobs', async () => {
+  const { buyer, orderId } = await parkAtPay()
+  checkout.shop.disarm()
+  // Committed as ResolveParkedOrder commits it, by a process that died before it sent anything.
+  await checkout.database.query(
+    `INSERT INTO park_decision (order_id, park_seq, action, actor_kind, actor, why)
+     VALUES ($1, 1, 'retry', 'OPERATOR', 'account:test', 'a test')`,
+    [uuidOf(orderId)],
+  )
+  await eventually(async () => expect((await buyer.order(orderId)).state).toBe(Order_State.PAID), {
+    withinMs: 30_000,
+  })
+})

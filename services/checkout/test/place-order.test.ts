@@ -1,0 +1,270 @@
+import { type OrderId, uuidOf } from '@holdfast/kernel'
+import { Order_State, SubOrder_State } from '@holdfast/proto/checkout'
+import { ErrorReason } from '@holdfast/proto/type'
+import { eventually } from '@holdfast/testkit'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import {
+  ADDRESS,
+  type CheckoutUnderTest,
+  placeRequest,
+  requestId,
+  scope,
+  startCheckout,
+} from './checkout-under-test.ts'
+
+let checkout: CheckoutUnderTest
+let jobs: AsyncDisposable
+
+beforeAll(async () => {
+  checkout = await startCheckout()
+  jobs = await checkout.startJobs()
+  await checkout.server.whenPolling(AbortSignal.timeout(60_000))
+})
+
+afterAll(async () => {
+  await jobs?.[Symbol.asyncDispose]()
+  await checkout?.[Symbol.asyncDispose]()
+})
+
+afterEach(() => checkout.shop.disarm())
+
+test('a purchase from two sellers is paid once, sold once, and its cart is ordered', async () => {
+  const { shop } = checkout
+  const buyer = checkout.newBuyer()
+  const order = await buyer.buy()
+  expect(order.state).toBe(Order_State.PAID)
+  expect(order.subOrders.map(({ state }) => state)).toEqual([
+    SubOrder_State.AWAITING_SHIPMENT,
+    SubOrder_State.AWAITING_SHIPMENT,
+  ])
+  const payment = shop.payments.get(order.paymentId)
+  expect(payment).toMatchObject({ state: 'CAPTURED', captures: 1 })
+  expect(payment?.amount).toBe(order.totals?.total?.minor)
+  expect(shop.holds.get(order.holdId)?.state).toBe('CONFIRMED')
+  await eventually(() => expect(shop.carts.get(buyer.cartId)?.state).toBe('ORDERED'), {
+    withinMs: 10_000,
+  })
+  expect(order.history.map(({ state }) => state)).toEqual([
+    Order_State.PENDING,
+    Order_State.RESERVED,
+    Order_State.PAYING,
+    Order_State.PAID,
+  ])
+})
+
+test('I13: an order shows the prices of its quote, whatever changes meanwhile', async () => {
+  const { shop } = checkout
+  const buyer = checkout.newBuyer(1)
+  const quote = await buyer.quote()
+  for (const line of shop.carts.get(buyer.cartId)?.lines ?? []) {
+    const offer = shop.offers.get(line.offerId)
+    if (offer !== undefined) offer.priceMinor = 99_999n
+  }
+  const { order } = await buyer.client.placeOrder(placeRequest(quote.quoteId), scope())
+  expect(order?.state).toBe(Order_State.PAID)
+  expect(order?.totals).toEqual(quote.totals)
+  expect(order?.subOrders[0]?.lines).toEqual(quote.sellers[0]?.lines)
+})
+
+test('I6 I27: 20 repeats of one request make one order, and each answers it', async () => {
+  const { shop } = checkout
+  const buyer = checkout.newBuyer()
+  const quote = await buyer.quote()
+  const request = placeRequest(quote.quoteId)
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, () => buyer.client.placeOrder(request, scope())),
+  )
+  const orderIds = new Set(answers.map(({ order }) => order?.orderId))
+  expect(orderIds.size).toBe(1)
+  expect(answers.every(({ order }) => order?.state === Order_State.PAID)).toBe(true)
+  const own = [...shop.payments.values()].filter((payment) => orderIds.has(payment.orderId))
+  expect(own.map((payment) => payment.captures)).toEqual([1])
+  await expect(
+    buyer.client.placeOrder({ ...request, paymentMethodToken: 'tok_other' }, scope()),
+  ).rejects.toMatchObject({ reason: 'KEY_REUSED' })
+})
+
+test('a second request for a cart with a live order names that order', async () => {
+  checkout.shop.script.authorise = 'AUTHORIZING'
+  const buyer = checkout.newBuyer()
+  const quote = await buyer.quote()
+  const first = await buyer.client.placeOrder(placeRequest(quote.quoteId, 'RESERVED'), scope())
+  const second = buyer.client.placeOrder(placeRequest(quote.quoteId), scope())
+  await expect(second).rejects.toMatchObject({
+    reason: 'CART_HAS_ORDER',
+    details: { order_id: first.order?.orderId },
+  })
+  checkout.shop.settle(first.order?.paymentId ?? '', 'AUTHORIZED')
+  await eventually(
+    async () =>
+      expect((await buyer.order(first.order?.orderId ?? '')).state).toBe(Order_State.PAID),
+    { withinMs: 20_000 },
+  )
+})
+
+test('I11: a sold-out item ends the order, frees everything and says which item', async () => {
+  const { shop } = checkout
+  const buyer = checkout.newBuyer()
+  const quote = await buyer.quote()
+  const itemId = quote.sellers[0]?.lines[0]?.itemId ?? ''
+  const level = shop.stock.get(itemId)
+  if (level !== undefined) level.onHand = 0
+  const { order } = await buyer.client.placeOrder(placeRequest(quote.quoteId), scope())
+  expect(order).toMatchObject({
+    state: Order_State.REJECTED,
+    failureReason: ErrorReason.OUT_OF_STOCK,
+    failureIds: [itemId],
+  })
+  await expectCleanSlate(buyer.cartId, order?.paymentId ?? '', order?.holdId ?? '')
+})
+
+test('I11: a declined payment ends the order and gives cart and stock back', async () => {
+  const { shop } = checkout
+  shop.script.authorise = 'DECLINED'
+  const buyer = checkout.newBuyer()
+  const order = await buyer.buy()
+  expect(order).toMatchObject({
+    state: Order_State.DECLINED,
+    failureReason: ErrorReason.PAYMENT_DECLINED,
+  })
+  await expectCleanSlate(buyer.cartId, order.paymentId, order.holdId)
+  shop.disarm()
+  // Another card is another order, on the same cart.
+  expect((await buyer.buy()).state).toBe(Order_State.PAID)
+})
+
+async function expectCleanSlate(cartId: string, paymentId: string, holdId: string): Promise<void> {
+  const { shop } = checkout
+  await eventually(
+    () => {
+      expect(shop.carts.get(cartId)).toMatchObject({ state: 'OPEN', orderId: '' })
+      expect(shop.payments.get(paymentId)?.captures).toBe(0)
+      expect(['CANCELLED', 'VOIDED', 'DECLINED']).toContain(shop.payments.get(paymentId)?.state)
+      expect(['RELEASED', 'EXPIRED', undefined]).toContain(shop.holds.get(holdId)?.state)
+    },
+    { withinMs: 15_000 },
+  )
+}
+
+test('a cart that changed after its quote ends the order before anything is held', async () => {
+  const { shop } = checkout
+  const buyer = checkout.newBuyer()
+  const quote = await buyer.quote()
+  const cart = shop.carts.get(buyer.cartId)
+  if (cart !== undefined) cart.version += 1n
+  const { order } = await buyer.client.placeOrder(placeRequest(quote.quoteId), scope())
+  expect(order).toMatchObject({
+    state: Order_State.REJECTED,
+    failureReason: ErrorReason.CART_CHANGED,
+  })
+  expect(shop.holds.get(order?.holdId ?? '')?.lines ?? []).toEqual([])
+})
+
+test('I9: unknown outcomes of the provider are looked up until they are known', async () => {
+  const { shop } = checkout
+  shop.script.authorise = 'AUTHORIZING'
+  const buyer = checkout.newBuyer()
+  const order = await buyer.buy('RESERVED')
+  await eventually(() => expect(shop.payments.get(order.paymentId)?.state).toBe('AUTHORIZING'), {
+    withinMs: 10_000,
+  })
+  shop.script.capture = 'CAPTURING'
+  shop.settle(order.paymentId, 'AUTHORIZED')
+  await eventually(() => expect(shop.payments.get(order.paymentId)?.state).toBe('CAPTURING'), {
+    withinMs: 10_000,
+  })
+  shop.settle(order.paymentId, 'CAPTURED')
+  await eventually(
+    async () => expect((await buyer.order(order.orderId)).state).toBe(Order_State.PAID),
+    { withinMs: 20_000 },
+  )
+  expect(shop.payments.get(order.paymentId)?.captures).toBe(1)
+})
+
+test('a payment that needs its buyer waits, says where to go, and goes on', async () => {
+  const { shop } = checkout
+  shop.script.authorise = 'ACTION_REQUIRED'
+  const buyer = checkout.newBuyer()
+  const order = await buyer.buy()
+  expect(order).toMatchObject({
+    state: Order_State.ACTION_REQUIRED,
+    actionUrl: 'https://bank.example/step',
+  })
+  shop.settle(order.paymentId, 'AUTHORIZED')
+  await eventually(
+    async () => expect((await buyer.order(order.orderId)).state).toBe(Order_State.PAID),
+    { withinMs: 30_000 },
+  )
+})
+
+test('an order that nobody paid for in 10 seconds is given up', async () => {
+  const { shop } = checkout
+  shop.payment.arm('createPayment', { kind: 'not-done' }, 1_000)
+  const buyer = checkout.newBuyer()
+  const quote = await buyer.quote()
+  const placed = await buyer.client.placeOrder(placeRequest(quote.quoteId), scope(2_000))
+  expect(placed.order?.state).toBe(Order_State.PENDING)
+  await eventually(
+    async () => {
+      const order = await buyer.order(placed.order?.orderId ?? '')
+      expect(order).toMatchObject({
+        state: Order_State.REJECTED,
+        failureReason: ErrorReason.ABANDONED,
+      })
+    },
+    { withinMs: 30_000 },
+  )
+  shop.disarm()
+  await eventually(
+    () => expect(shop.payments.get(placed.order?.paymentId ?? '')?.state).toBe('CANCELLED'),
+    { withinMs: 20_000 },
+  )
+})
+
+test('a card number is refused before anything is written', async () => {
+  const buyer = checkout.newBuyer()
+  const quote = await buyer.quote()
+  const request = { ...placeRequest(quote.quoteId), paymentMethodToken: '4242424242424242' }
+  await expect(buyer.client.placeOrder(request, scope())).rejects.toMatchObject({
+    reason: 'CARD_NUMBER_REFUSED',
+  })
+  const { orders } = await buyer.client.listOrders(
+    { sellerId: '', state: 0, pageSize: 0, pageToken: '' },
+    scope(),
+  )
+  expect(orders).toEqual([])
+})
+
+test('I17 I23: another buyer finds nothing, and the address is stored sealed', async () => {
+  const buyer = checkout.newBuyer()
+  const order = await buyer.buy()
+  const stranger = checkout.newBuyer()
+  await expect(stranger.order(order.orderId)).rejects.toMatchObject({ reason: 'ORDER_NOT_FOUND' })
+  expect((await buyer.order(order.orderId)).shipTo).toEqual(ADDRESS)
+  const [row] = await checkout.database.query<{ ship_to: Buffer }>(
+    'SELECT q.ship_to FROM quote q JOIN purchase p USING (quote_id) WHERE p.order_id = $1',
+    [uuidOf(order.orderId as OrderId)],
+  )
+  expect(row?.ship_to.toString('latin1')).not.toContain('Canary')
+  const openings = await checkout.database.query(
+    'SELECT actor FROM vault_opening WHERE purpose = $1',
+    ['GetOrder'],
+  )
+  expect(openings.length).toBeGreaterThan(0)
+})
+
+test('CreateQuote answers a repeat with the same quote, and refuses other content', async () => {
+  const buyer = checkout.newBuyer()
+  const request = {
+    requestId: requestId(),
+    cartId: buyer.cartId,
+    shipTo: ADDRESS,
+    shippingChoices: [],
+  }
+  const first = await buyer.client.createQuote(request, scope())
+  expect(await buyer.client.createQuote(request, scope())).toEqual(first)
+  const other = { ...request, shipTo: { ...ADDRESS, city: 'Bonn' } }
+  await expect(buyer.client.createQuote(other, scope())).rejects.toMatchObject({
+    reason: 'KEY_REUSED',
+  })
+})
