@@ -14,6 +14,8 @@ import type { Order, SubOrderState } from './domain.ts'
 export const ORDER_CHANGED_SUBJECT = 'facts.v1.checkout.order-changed'
 /** Subject of every change of a sub-order's state. */
 export const SUB_ORDER_CHANGED_SUBJECT = 'facts.v1.checkout.sub-order-changed'
+/** Hint that facts wait to be published. */
+export const OUTBOX_HINT = 'hint.v1.outbox.checkout'
 /** Subjects of payment's facts, which hint that an order may go on. */
 export const PAYMENT_FACTS = ['facts.v1.payment.payment-changed', 'facts.v1.payment.refund-changed']
 

@@ -2,12 +2,13 @@ import type { Bus } from '@holdfast/bus'
 import { FACTS_STREAM } from '@holdfast/bus'
 import type { Clock, OrderId } from '@holdfast/kernel'
 import type { PrimaryDb } from '@holdfast/pg'
+import { createFactRelay } from '@holdfast/outbox'
 import { type Loop, startLoop } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
 import { performDuty } from './jobs-duty.ts'
 import type { CallScope, Peers } from './clients.ts'
 import type { PokeRun, SendDecision, StartOrder, StartRefund } from './domain-start.ts'
-import { PAYMENT_FACTS, orderOfPaymentFact } from './events.ts'
+import { OUTBOX_HINT, PAYMENT_FACTS, orderOfPaymentFact } from './events.ts'
 import type * as Store from './store.ts'
 import { type Figure, dutiesMissing, ordersStarted, showFigures } from './telemetry.ts'
 
@@ -61,6 +62,7 @@ export function startJobs(parts: JobParts): AsyncDisposable {
     startReconciler(parts),
     startCounter(parts),
     followPayments(parts),
+    startRelay(parts),
   ]
   return {
     [Symbol.asyncDispose]: async () => {
@@ -150,6 +152,11 @@ function startCounter({ db, store, clock, log }: JobParts): Loop {
       figures = await store.readCounts(db)
     },
   })
+}
+
+/** Publishes the facts of orders and their parts. */
+function startRelay({ db, bus, clock, log }: JobParts): AsyncDisposable {
+  return createFactRelay({ db, bus, clock, log, hintSubject: OUTBOX_HINT })
 }
 
 /** Payment's facts make runs look at once; lost ones cost a poll interval. */

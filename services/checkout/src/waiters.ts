@@ -40,6 +40,8 @@ export function createWaiters(options: { readonly bus: Bus; readonly clock: Cloc
     changed: (orderId) => {
       wake(orderId)
       bus.poke(hintSubject(`order.${orderId}`))
+      // A change often comes with facts; the relay need not wait for its next look.
+      bus.poke(hintSubject('outbox.checkout'))
     },
     watch: (orderId) => {
       const waiter: Waiter = { hasChanged: false, wake: new AbortController() }
