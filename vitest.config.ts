@@ -44,6 +44,12 @@ function homeSuite(name: string, inside: string, realServers: boolean) {
   return suite(name, folder?.startsWith('test') === true ? [] : patterns, realServers)
 }
 
+/** One marketplace for the whole suite, and one file at a time, since some kill its processes. */
+function e2eSuite() {
+  const { test } = treeSuite('e2e', true)
+  return { test: { ...test, globalSetup: ['./test/e2e/setup.ts'], fileParallelism: false } }
+}
+
 export default defineConfig({
   test: {
     projects: [
@@ -52,7 +58,7 @@ export default defineConfig({
       homeSuite('integration', 'test', true),
       treeSuite('contract', true),
       treeSuite('replay', false),
-      treeSuite('e2e', true),
+      e2eSuite(),
     ],
   },
 })

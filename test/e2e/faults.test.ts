@@ -9,20 +9,19 @@ import {
 } from '@holdfast/dev'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Marketplace, startMarketplace } from './marketplace.ts'
+import { openMarketplace } from './marketplace.ts'
 
 /** After the last restart every purchase must have ended well within this time (I9). */
 const SETTLE_MS = 60_000
 
-let marketplace: Marketplace
+const marketplace = openMarketplace()
 let shop: Shop
 
 beforeAll(async () => {
-  marketplace = await startMarketplace('checkout=1')
   shop = await marketplace.openShop({ units: 1_000 })
 })
 
-afterAll(async () => marketplace[Symbol.asyncDispose]())
+afterAll(async () => shop[Symbol.asyncDispose]())
 
 async function begin(paymentMethodToken: string): Promise<{ state(): Promise<Order> }> {
   const guest = await enterAsGuest(marketplace.stage())

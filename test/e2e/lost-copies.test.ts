@@ -2,16 +2,10 @@ import { spawn } from 'node:child_process'
 import { present } from '@holdfast/kernel'
 import { enterAsGuest, fillCart, placeOrder, quoteCart } from '@holdfast/dev'
 import { eventually } from '@holdfast/testkit'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Marketplace, startMarketplace } from './marketplace.ts'
+import { expect, test } from 'vitest'
+import { openMarketplace } from './marketplace.ts'
 
-let marketplace: Marketplace
-
-beforeAll(async () => {
-  marketplace = await startMarketplace('session=1')
-})
-
-afterAll(async () => marketplace[Symbol.asyncDispose]())
+const marketplace = openMarketplace()
 
 const entering = () => enterAsGuest(marketplace.stage())
 

@@ -1,8 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   type Endpoints,
   firstOperator,
@@ -15,12 +12,16 @@ import {
 import { systemClock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
 import { eventually } from '@holdfast/testkit'
+import { inject } from 'vitest'
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
+declare module 'vitest' {
+  interface ProvidedContext {
+    marketplaceFolder: string
+  }
+}
 
 /** A whole marketplace as child processes, with its own servers and data. */
-export interface Marketplace extends AsyncDisposable {
-  readonly dataFolder: string
+export interface Marketplace {
   /** What runs at present; read anew each time, since a process that died comes back. */
   endpoints(): Endpoints
   /** Where actors find it at present. */
@@ -41,30 +42,11 @@ export interface ProviderCharge {
   readonly state?: string
 }
 
-/** Bound on the start of everything, on a busy machine. */
-const START_MS_MAX = 180_000
-
-/** Starts everything on free ports with data of its own. */
-export async function startMarketplace(copies: string): Promise<Marketplace> {
-  const dataFolder = mkdtempSync(join(tmpdir(), 'holdfast-e2e-'))
-  const script = join(ROOT, 'deploy', 'dev', 'src', 'main-start.ts')
-  const flags = ['--no-purchase', '--ports', 'auto', '--data', dataFolder, '--copies', copies]
-  const output: string[] = []
-  const child = spawn(process.execPath, [script, ...flags], {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => output.push(chunk.toString('utf8')))
-  }
+/** The marketplace that this suite runs against, started once by `setup.ts`. */
+export function openMarketplace(): Marketplace {
+  const dataFolder = inject('marketplaceFolder')
   const endpoints = (): Endpoints => {
     return JSON.parse(readFileSync(join(dataFolder, 'endpoints.json'), 'utf8')) as Endpoints
-  }
-  try {
-    await eventually(() => requireServing(child, dataFolder, output), { withinMs: START_MS_MAX })
-  } catch (error) {
-    await stop(child)
-    throw error
   }
   const stage = (): Stage => ({
     addresses: serviceAddresses(endpoints()),
@@ -72,7 +54,6 @@ export async function startMarketplace(copies: string): Promise<Marketplace> {
     log: SILENT_LOGGER,
   })
   return {
-    dataFolder,
     endpoints,
     stage,
     openShop: async ({ units, priceMinor = 1_250n }) => {
@@ -87,26 +68,7 @@ export async function startMarketplace(copies: string): Promise<Marketplace> {
     },
     killAndAwaitReturn: async (name, copy = 1) => killAndAwaitReturn(endpoints, name, copy),
     chargesOf: async (ref) => chargesOf(endpoints(), ref),
-    [Symbol.asyncDispose]: async () => {
-      await stop(child)
-      rmSync(dataFolder, { recursive: true, force: true })
-    },
   }
-}
-
-function requireServing(child: ChildProcess, dataFolder: string, output: readonly string[]): void {
-  const told = output.join('').slice(-2_000)
-  if (child.exitCode !== null) throw new Error(`The start ended with ${child.exitCode}:\n${told}`)
-  const isServing =
-    existsSync(join(dataFolder, 'endpoints.json')) && told.includes('Everything serves')
-  if (!isServing) throw new Error(`Not serving yet:\n${told}`)
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  child.kill('SIGTERM')
-  await ended
 }
 
 async function killAndAwaitReturn(

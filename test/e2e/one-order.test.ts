@@ -9,16 +9,10 @@ import {
   placeOrder,
   quoteCart,
 } from '@holdfast/dev'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Marketplace, startMarketplace } from './marketplace.ts'
+import { expect, test } from 'vitest'
+import { openMarketplace } from './marketplace.ts'
 
-let marketplace: Marketplace
-
-beforeAll(async () => {
-  marketplace = await startMarketplace('checkout=2')
-})
-
-afterAll(async () => marketplace[Symbol.asyncDispose]())
+const marketplace = openMarketplace()
 
 async function quotedGuest(): Promise<{ guest: Actor; quoteId: string; cartId: string }> {
   const shop = await marketplace.openShop({ units: 100 })
