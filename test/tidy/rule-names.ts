@@ -23,7 +23,7 @@ const RARE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   session: ['cache', 'password', 'events'],
   cart: ['cache', 'clients', 'events'],
   inventory: ['cache', 'coalescer', 'events', 'projection'],
-  payment: ['cache', 'clients', 'events', 'provider', 'risk', 'http'],
+  payment: ['cache', 'clients', 'events', 'provider', 'steps', 'risk', 'http'],
   seller: [
     'cache',
     'clients',

@@ -48,7 +48,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   schema: room({ rooms: ['domain'], packages: ['proto', 'rpc'], vendors: ['zod'] }),
   service: room({
     rooms: ['domain', 'schema', 'access'],
-    types: ['store', 'cache', 'clients', 'coalescer', 'password', 'projection', 'waiters'],
+    types: ['store', 'cache', 'clients', 'coalescer', 'password', 'projection', 'steps', 'waiters'],
     packages: ['proto', 'rpc'],
     packageTypes: ['runtime', 'pg'],
   }),
@@ -66,15 +66,18 @@ const ROOMS: Readonly<Record<string, Room>> = {
   }),
   jobs: room({
     rooms: ['store', 'events', 'domain'],
-    types: ['provider', 'clients', 'cache'],
+    types: ['provider', 'clients', 'cache', 'steps'],
     packages: ['outbox', 'bus', 'runtime'],
     packageTypes: ['pg', 'temporal'],
   }),
   clients: room({ rooms: ['domain'], packages: ['proto', 'rpc'], vendors: ['lru-cache'] }),
-  provider: room({ rooms: ['domain'], vendors: ['stripe'] }),
+  // It trusts no answer from outside before a schema has read it.
+  provider: room({ rooms: ['domain'], vendors: ['stripe', 'zod'] }),
+  // Talks to a provider between two transactions, for the service and the jobs alike.
+  steps: room({ rooms: ['domain'], types: ['store', 'provider'] }),
   http: room({
     rooms: ['schema', 'domain', 'access'],
-    types: ['store', 'clients', 'documents', 'service'],
+    types: ['store', 'clients', 'documents', 'provider', 'service'],
     packages: ['rpc', 'proto'],
     vendors: ['fastify', 'zod'],
   }),

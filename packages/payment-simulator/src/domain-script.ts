@@ -11,6 +11,7 @@ export interface Script {
   readonly amount: 'right' | 'wrong'
 }
 
+/** What the caller sees of a call. */
 export const SCRIPT_ANSWERS = [
   'ok',
   'timeout',
@@ -22,8 +23,10 @@ export const SCRIPT_ANSWERS = [
   'unreadable_200',
   'declined',
 ] as const
+/** One way an answer can go wrong, or `ok`. */
 export type ScriptAnswer = (typeof SCRIPT_ANSWERS)[number]
 
+/** What becomes of the event a call causes. */
 export const SCRIPT_WEBHOOKS = [
   'after_answer',
   'before_answer',
@@ -32,6 +35,7 @@ export const SCRIPT_WEBHOOKS = [
   'never',
   'wrong_amount',
 ] as const
+/** One fate of an event. */
 export type ScriptWebhook = (typeof SCRIPT_WEBHOOKS)[number]
 
 /** A call in which nothing goes wrong. */

@@ -43,6 +43,7 @@ export interface Intent {
   readonly createdAt: string
 }
 
+/** Where money on its way back is. */
 export type RefundState = 'pending' | 'succeeded' | 'failed'
 
 /** Money on its way back to the buyer. `refundRef` is unique over the whole ledger. */

@@ -55,7 +55,8 @@ export function readRoutes(app: FastifyInstance, options: HttpOptions): void {
     const query = FIND_REFUND.safeParse(request.query)
     if (!query.success) return sendAnswer(reply, badRequest(query.error))
     const find = () => state.refunds.get(state.refundIdByRef.get(query.data.refundRef) ?? '')
-    return readThrough({ ref: find()?.ref ?? '', operation: 'find' }, request, reply, () => {
+    // A refund that was never made has no reference of a purchase, so its own counts.
+    return readThrough({ ref: query.data.refundRef, operation: 'find' }, request, reply, () => {
       const found = find()
       return { status: 200, body: { data: found ? [found] : [] } }
     })

@@ -1,6 +1,7 @@
+import { eventually } from '@holdfast/testkit'
 import { afterEach, expect, test } from 'vitest'
 import { METHOD_OK } from '../src/index.ts'
-import { eventually, SimulatorProcess, startReceiver } from './harness.ts'
+import { LONG, SimulatorProcess, startReceiver } from './harness.ts'
 
 const opened: AsyncDisposable[] = []
 afterEach(async () => {
@@ -27,7 +28,7 @@ test('I7: what was answered survives SIGKILL under load, and no key charges twic
   }
   // Each worker ends with the connection error that the kill causes.
   const workers = Promise.allSettled([0, 1, 2, 3].map(confirmAll))
-  await eventually(() => (answered.size > 100 ? true : undefined), 20_000)
+  await eventually(() => answered.size > 100, LONG)
   await simulator.end('SIGKILL')
   await workers
   await simulator.run()
@@ -51,7 +52,7 @@ test('a webhook that was owed when the process was killed is sent after its rest
   receiver.received.length = 0
   receiver.status = 200
   await simulator.run()
-  await eventually(() => (receiver.received.length > 0 ? true : undefined))
+  await eventually(() => receiver.received.length > 0, LONG)
   expect(receiver.received[0]?.body).toContain('"ref":"owed"')
 }, 60_000)
 
@@ -63,8 +64,8 @@ test('a key past its lifetime makes a new request', async () => {
   expect((await confirm()).status).toBe(200)
   const second = await eventually(async () => {
     const answer = await confirm()
-    return answer.status === 200 ? undefined : answer
-  })
+    return answer.status !== 200 && answer
+  }, LONG)
   expect(second.status).toBe(400)
   expect(await simulator.rows('charges', 'expired')).toHaveLength(1)
 }, 60_000)
@@ -79,8 +80,8 @@ test('SIGTERM ends the process with code 0, although a call hangs', async () => 
   )
   await eventually(async () => {
     const orders = await simulator.get('/admin/scripts')
-    return orders.body.data.length === 0 ? true : undefined
-  })
+    return orders.body.data.length === 0
+  }, LONG)
   expect(await simulator.end('SIGTERM')).toBe(0)
   expect(await hanging).toBe('cut')
 }, 60_000)

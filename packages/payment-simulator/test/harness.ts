@@ -6,25 +6,14 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { systemClock } from '@holdfast/runtime'
+import { eventually } from '@holdfast/testkit'
 
 const API_KEY = 'sk_sim_test'
 export const WEBHOOK_SECRET = 'whsec_test'
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
-/** Waits until `check` answers something other than undefined; fails after `withinMs`. */
-export async function eventually<T>(
-  check: () => Promise<T | undefined> | T | undefined,
-  withinMs = 10_000,
-): Promise<T> {
-  const endMs = systemClock.monotonicMs() + withinMs
-  for (;;) {
-    const value = await check()
-    if (value !== undefined) return value
-    if (systemClock.monotonicMs() > endMs) throw new Error('it did not happen in time')
-    await systemClock.sleep(20)
-  }
-}
+/** What a wait for something that surely comes may take. */
+export const LONG = { withinMs: 20_000 }
 
 export interface ReceivedWebhook {
   readonly body: string
@@ -116,13 +105,10 @@ export class SimulatorProcess implements AsyncDisposable {
     })
     this.#child = child
     await eventually(async () => {
-      if (child.exitCode !== null) throw new Error(`the simulator ended with ${child.exitCode}`)
-      try {
-        return (await fetch(`${this.url}/healthz`)).ok ? true : undefined
-      } catch {
-        return undefined
-      }
-    }, 20_000)
+      if (child.exitCode !== null) return true
+      return (await fetch(`${this.url}/healthz`)).ok
+    }, LONG)
+    if (child.exitCode !== null) throw new Error(`the simulator ended with ${child.exitCode}`)
   }
 
   /** Ends the process by a signal and waits for its end; answers the exit code. */

@@ -1,9 +1,10 @@
 import { createHmac } from 'node:crypto'
+import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { METHOD_OK, METHOD_REFUND_PENDING, METHOD_REQUIRES_ACTION } from '../src/index.ts'
 import {
-  eventually,
   type Json,
+  LONG,
   type Receiver,
   SimulatorProcess,
   startReceiver,
@@ -141,10 +142,10 @@ test('webhooks are signed over time and body, and sent again until they are take
   const id = await simulator.open('signed')
   await confirm(id, METHOD_OK, 'signed:1')
   const mine = () => receiver.received.filter((hook) => hook.body.includes(`"id":"${id}"`))
-  await eventually(() => (mine().length >= 2 ? true : undefined))
+  await eventually(() => mine().length >= 2, LONG)
   receiver.status = 200
   const taken = mine().length
-  await eventually(() => (mine().length > taken ? true : undefined))
+  await eventually(() => mine().length > taken, LONG)
   const hook = mine()[0]
   const [time, mac] = (hook?.signature ?? '').split(',')
   const expected = createHmac('sha256', WEBHOOK_SECRET)

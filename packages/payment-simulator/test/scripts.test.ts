@@ -1,6 +1,7 @@
+import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { METHOD_OK, methodToken, type ScriptName } from '../src/index.ts'
-import { eventually, type Json, type Receiver, SimulatorProcess, startReceiver } from './harness.ts'
+import { type Json, LONG, type Receiver, SimulatorProcess, startReceiver } from './harness.ts'
 
 let simulator: SimulatorProcess
 let receiver: Receiver
@@ -108,8 +109,8 @@ test('webhook_twice: the same event comes two times', async () => {
   const { id } = await confirm('webhook_twice')
   const hooks = await eventually(() => {
     const all = webhooksOf(id)
-    return all.length === 2 ? all : undefined
-  })
+    return all.length === 2 && all
+  }, LONG)
   expect(hooks[0]).toBe(hooks[1])
 })
 
@@ -118,7 +119,7 @@ test('webhook_never: the event is only listed', async () => {
   // A later event of another intent has arrived, so this one's turn is over.
   const other = await simulator.open('after-never')
   await repeatConfirm(other, 'after-never', METHOD_OK)
-  await eventually(() => (webhooksOf(other).length > 0 ? true : undefined))
+  await eventually(() => webhooksOf(other).length > 0, LONG)
   expect(webhooksOf(id)).toHaveLength(0)
   const listed = await simulator.get('/v1/events?limit=500')
   expect(listed.body.data.filter((event) => event.data.object.id === id)).toHaveLength(1)

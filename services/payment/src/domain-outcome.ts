@@ -37,6 +37,15 @@ export interface RefundSnapshot {
   readonly amountMinor: bigint
 }
 
+/** One event of the provider: a hint that an object moved, never the truth about it. */
+export interface ProviderEvent {
+  /** Account at the provider, part of the event's identity. */
+  readonly account: string
+  readonly eventId: string
+  readonly type: string
+  readonly object: { readonly kind: 'intent' | 'refund'; readonly id: string }
+}
+
 /**
  * A sure refusal. `later`: nothing arrived, the same call is worth repeating under the same key;
  * `other_method`: this payment method is refused; `never`: this call can never succeed as it is.

@@ -136,7 +136,7 @@ test('I2, I9: whatever is lost or late, a refund is made once and its end is tru
   )
 })
 
-test('a key past its window is replaced only where a strong find shows that nothing was made', () => {
+test('a key past its window is replaced only after a strong find that found nothing', () => {
   const facts = { ...requested(), state: 'SENDING' as const }
   const attempts: Attempt[] = [{ step: 'refund', n: 1, firstSentAt: START, outcome: 'unknown' }]
   const now = new Date(START.getTime() + KEY_WINDOW_MS)

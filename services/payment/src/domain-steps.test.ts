@@ -205,7 +205,7 @@ const wants = fc.array(
   { maxLength: 8 },
 )
 
-test('I2, I9, I10: whatever is lost, late or broken, one charge at most and an end that is true', () => {
+test('I2, I9, I10: whatever is lost, late or broken: one charge at most, and a true end', () => {
   fc.assert(
     fc.property(wants, fc.constantFrom<Want>('capture', 'void', 'look'), (steps, last) => {
       const payment = new ModelPayment()
@@ -292,7 +292,7 @@ test('a key is used again inside its window only', () => {
   expect(at(KEY_WINDOW_MS * 0.9 + 1)).toMatchObject({ n: 2, isNew: true })
 })
 
-test('an authorisation is given back an hour before it lapses, and an action after 15 minutes', () => {
+test('an authorisation is given back before it lapses, an action after 15 minutes', () => {
   const captureBefore = new Date(START.getTime() + HOUR_MS)
   const held = { ...created(), state: 'AUTHORIZED' as const, intentId: 'pi', captureBefore }
   const situation = { attempts: [], want: 'look' as const, keyWindowMs: KEY_WINDOW_MS }

@@ -61,7 +61,7 @@ test('I10: the graph of a refund is the one that is written down, pair by pair',
   ])
 })
 
-test('I3: a split passes only if its parts sum to the amount, no share is negative, none twice', () => {
+test('I3: a split passes only if it sums to the amount, without a negative share', () => {
   fc.assert(
     fc.property(splitsArbitrary, fc.bigInt(-2n, 2n), (splits, error) => {
       const amount = splits.reduce((total, one) => total + splitTotal(one), 0n)

@@ -73,26 +73,30 @@ export function startJobs(parts: JobParts): AsyncDisposable {
 
 async function resolve({ base, store, steps, log }: JobParts): Promise<'again' | void> {
   const due = await store.findDuePayments(base, RESOLVE_PARALLEL_MAX)
-  const ends = await Promise.allSettled(
-    due.map((paymentId) => steps.run({ paymentId, want: 'look' })),
-  )
-  for (const [index, end] of ends.entries()) {
-    if (end.status === 'fulfilled') continue
-    const paymentId = due[index]
-    log.warn('A payment could not be looked up', { paymentId, failure: end.reason as Error })
-  }
-  return goOn(due.length, ends)
+  const looks = due.map(async (paymentId) => {
+    try {
+      return await steps.run({ paymentId, want: 'look' })
+    } catch (error) {
+      log.warn('A payment could not be looked up', { paymentId, failure: error as Error })
+      await store.postponePayment(base, paymentId)
+      return 'busy'
+    }
+  })
+  return goOn(due.length, await Promise.allSettled(looks))
 }
 
 async function resolveRefunds({ base, store, steps, log }: JobParts): Promise<'again' | void> {
   const due = await store.findDueRefunds(base, RESOLVE_PARALLEL_MAX)
-  const ends = await Promise.allSettled(due.map((refundId) => steps.runRefund(refundId)))
-  for (const [index, end] of ends.entries()) {
-    if (end.status === 'fulfilled') continue
-    const refundId = due[index]
-    log.warn('A refund could not be looked up', { refundId, failure: end.reason as Error })
-  }
-  return goOn(due.length, ends)
+  const looks = due.map(async (refundId) => {
+    try {
+      return await steps.runRefund(refundId)
+    } catch (error) {
+      log.warn('A refund could not be looked up', { refundId, failure: error as Error })
+      await store.postponeRefund(base, refundId)
+      return 'busy'
+    }
+  })
+  return goOn(due.length, await Promise.allSettled(looks))
 }
 
 /** A full batch is followed at once by the next, unless nothing of it came to rest. */

@@ -1,8 +1,14 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { DAY_MS, known, MINUTE_MS, refused, unknown } from '@holdfast/kernel'
 import { z } from 'zod'
-import type { IntentSnapshot, ProviderOutcome, Refusal, RefundSnapshot } from './domain-outcome.ts'
-import type { PaymentProvider, ProviderCall, ProviderEvent } from './provider.ts'
+import type {
+  IntentSnapshot,
+  ProviderEvent,
+  ProviderOutcome,
+  Refusal,
+  RefundSnapshot,
+} from './domain-outcome.ts'
+import type { PaymentProvider, ProviderCall } from './provider.ts'
 
 /** How to reach the simulator in its native dialect. */
 export interface SimulatorProviderOptions {
@@ -87,56 +93,61 @@ const ERROR = z.object({ error: z.object({ type: z.string(), code: z.string().op
 
 /** The simulator behind the port. It keeps no state and never throws for what the network does. */
 export function createSimulatorProvider(options: SimulatorProviderOptions): PaymentProvider {
-  const post = <T>(
-    path: string,
-    request: { readonly key: string; readonly body: object; readonly schema: z.ZodType<T> },
-    call: ProviderCall,
-  ) =>
-    ask(
-      `${options.url}${path}`,
-      {
-        method: 'POST',
-        headers: {
-          authorization: `Bearer ${options.apiKey}`,
-          'content-type': 'application/json',
-          'idempotency-key': request.key,
-        },
-        body: JSON.stringify(request.body),
-      },
-      request.schema,
-      call,
-    )
-  const get = <T>(path: string, schema: z.ZodType<T>, call: ProviderCall) =>
-    ask(
-      `${options.url}${path}`,
-      { headers: { authorization: `Bearer ${options.apiKey}` } },
-      schema,
-      call,
-    )
-  const intent = (id: string) => `/v1/intents/${encodeURIComponent(id)}`
   return {
     name: 'simulator',
     signatureHeader: SIGNATURE_HEADER,
     caps: { keyWindowMs: options.keyWindowMs ?? DAY_MS, find: 'strong' },
+    ...writingCalls(options),
+    ...readingCalls(options),
+    verifyWebhook: (raw, signature, now) =>
+      verifyWebhook({ raw, signature, now, secrets: options.webhookSecrets }),
+  }
+}
+
+type WritingCalls = Pick<PaymentProvider, 'open' | 'confirm' | 'capture' | 'cancel' | 'refund'>
+type ReadingCalls = Pick<PaymentProvider, 'get' | 'findOpen' | 'findRefund' | 'listEvents'>
+
+function writingCalls({ url, apiKey }: SimulatorProviderOptions): WritingCalls {
+  const post = <T>(
+    path: string,
+    request: { readonly key: string; readonly body: object; readonly schema: z.ZodType<T> },
+    call: ProviderCall,
+  ) => {
+    const headers = {
+      authorization: `Bearer ${apiKey}`,
+      'content-type': 'application/json',
+      'idempotency-key': request.key,
+    }
+    const init = { method: 'POST', headers, body: JSON.stringify(request.body) }
+    return ask(`${url}${path}`, init, request.schema, call)
+  }
+  return {
     open: ({ ref, currency, amountMinor, key }, call) => {
       const body = { ref, currency, amountMinor: amountMinor.toString() }
       return post('/v1/intents', { key, body, schema: INTENT }, call)
     },
     confirm: ({ intentId, methodToken, key }, call) => {
       const body = { method: methodToken }
-      return post(`${intent(intentId)}/confirm`, { key, body, schema: INTENT }, call)
+      return post(`${intentPath(intentId)}/confirm`, { key, body, schema: INTENT }, call)
     },
     capture: ({ intentId, amountMinor, key }, call) => {
       const body = { amountMinor: amountMinor.toString() }
-      return post(`${intent(intentId)}/capture`, { key, body, schema: INTENT }, call)
+      return post(`${intentPath(intentId)}/capture`, { key, body, schema: INTENT }, call)
     },
     cancel: ({ intentId, key }, call) =>
-      post(`${intent(intentId)}/cancel`, { key, body: {}, schema: INTENT }, call),
+      post(`${intentPath(intentId)}/cancel`, { key, body: {}, schema: INTENT }, call),
     refund: ({ intentId, refundRef, amountMinor, key }, call) => {
       const body = { refundRef, amountMinor: amountMinor.toString() }
-      return post(`${intent(intentId)}/refunds`, { key, body, schema: REFUND }, call)
+      return post(`${intentPath(intentId)}/refunds`, { key, body, schema: REFUND }, call)
     },
-    get: (intentId, call) => get(intent(intentId), INTENT, call),
+  }
+}
+
+function readingCalls({ url, apiKey }: SimulatorProviderOptions): ReadingCalls {
+  const get = <T>(path: string, schema: z.ZodType<T>, call: ProviderCall) =>
+    ask(`${url}${path}`, { headers: { authorization: `Bearer ${apiKey}` } }, schema, call)
+  return {
+    get: (intentId, call) => get(intentPath(intentId), INTENT, call),
     findOpen: (ref, since, call) => {
       const query = new URLSearchParams({ ref, since: since.toISOString() })
       const schema = z.object({ data: z.array(INTENT) }).transform(({ data }) => data)
@@ -157,9 +168,11 @@ export function createSimulatorProvider(options: SimulatorProviderOptions): Paym
       }))
       return get(`/v1/events?${query.toString()}`, schema, call)
     },
-    verifyWebhook: (raw, signature, now) =>
-      verifyWebhook({ raw, signature, now, secrets: options.webhookSecrets }),
   }
+}
+
+function intentPath(id: string): string {
+  return `/v1/intents/${encodeURIComponent(id)}`
 }
 
 async function ask<T>(

@@ -1,14 +1,10 @@
 import type { PaymentId, RefundId } from '@holdfast/kernel'
-import type { IntentSnapshot, ProviderOutcome, RefundSnapshot } from './domain-outcome.ts'
-
-/** One event of the provider: a hint that an object moved, never the truth about it. */
-export interface ProviderEvent {
-  /** Account at the provider, part of the event's identity. */
-  readonly account: string
-  readonly eventId: string
-  readonly type: string
-  readonly object: { readonly kind: 'intent' | 'refund'; readonly id: string }
-}
+import type {
+  IntentSnapshot,
+  ProviderEvent,
+  ProviderOutcome,
+  RefundSnapshot,
+} from './domain-outcome.ts'
 
 /** One page of events; `cursor` is where the next page begins. */
 export interface EventPage {

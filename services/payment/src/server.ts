@@ -153,7 +153,7 @@ interface Opening {
   readonly disposer: ReturnType<typeof createDisposer>
 }
 
-/** What both processes need: the database with its schema checked, NATS, the vault, the provider. */
+/** What both processes need: the database (schema checked), NATS, the vault, the provider. */
 async function openParts({ config, name, log, overrides, disposer }: Opening) {
   const clock = overrides.clock ?? systemClock
   const db = disposer.add(

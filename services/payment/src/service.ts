@@ -17,7 +17,6 @@ import {
   requireSeller,
   type RpcHandlers,
 } from '@holdfast/rpc'
-import type { z } from 'zod'
 import { isUnresolved, type Payment, splitFault, type SubOrderSplit } from './domain.ts'
 import type { Want } from './domain-attempt.ts'
 import { PAGE_SIZE_DEFAULT, type schemas } from './schema.ts'
@@ -235,7 +234,7 @@ async function untilRest(
 }
 
 function checkedSplits(
-  request: z.output<(typeof schemas)['createPayment']>,
+  request: Parameters<Handlers['createPayment']>[0],
 ): readonly SubOrderSplit[] {
   const { currencyCode, minor } = request.amount
   const splits = request.splits.map((split): SubOrderSplit => {

@@ -1,5 +1,5 @@
 import { sql } from '@holdfast/pg'
-import type { ProviderEvent } from './provider.ts'
+import type { ProviderEvent } from './domain-outcome.ts'
 import { interval, type StoreBase } from './store-base.ts'
 
 const insertEvents = sql(

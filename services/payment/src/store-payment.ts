@@ -16,6 +16,7 @@ import {
   requestKeyHash,
   sql,
   type Tx,
+  violatedConstraint,
 } from '@holdfast/pg'
 import type {
   Actor,
@@ -206,7 +207,7 @@ function checkRepeat(found: readonly PaymentRow[], ask: NewPayment, requestKey: 
 
 async function writeSplits(tx: Tx, ask: NewPayment): Promise<void> {
   const { splits } = ask
-  await tx.query(insertSplits, [
+  const values = [
     uuidOf(ask.paymentId),
     splits.map((split) => uuidOf(split.subOrderId)),
     splits.map((split) => uuidOf(split.sellerId)),
@@ -216,7 +217,14 @@ async function writeSplits(tx: Tx, ask: NewPayment): Promise<void> {
     splits.map((split) => split.platformTaxMinor),
     splits.map((split) => split.commissionMinor),
     splits.map((split) => split.commissionTaxMinor),
-  ])
+  ]
+  try {
+    await tx.query(insertSplits, values)
+  } catch (error) {
+    if (violatedConstraint(error) !== 'payment_split_sub_order') throw error
+    const text = 'A sub-order belongs to another payment; make new sub-orders.'
+    throw new AlreadyExists('PAYMENT_EXISTS', text, {}, { cause: error })
+  }
 }
 
 /**

@@ -12,6 +12,7 @@ import {
   type RefundMove,
   type RefundSituation,
 } from './domain-refund.ts'
+import { describeNoValue, readAttempts, writeAnswer, writeAttempt } from './store-attempt.ts'
 import { interval, type StoreBase } from './store-base.ts'
 import { writeEntries } from './store-postings.ts'
 import {
@@ -21,7 +22,6 @@ import {
   type RefundRow,
   writeRefundMoves,
 } from './store-refund.ts'
-import { describeNoValue, readAttempts, writeAnswer, writeAttempt } from './store-turn.ts'
 
 const lockRow = sql<RefundRow>(
   'payment.refund.lock',
@@ -44,6 +44,20 @@ const findDue = sql<{ refund_id: string }>(
   'payment.refund.find_due',
   `SELECT refund_id FROM refund WHERE next_look_at <= now() ORDER BY next_look_at LIMIT $1`,
 )
+
+const postpone = sql(
+  'payment.refund.postpone',
+  `UPDATE refund SET next_look_at = clock_timestamp() + $2::interval
+   WHERE refund_id = $1 AND next_look_at <= now()`,
+)
+
+/** A refund that cannot even be looked at lets the others pass for this long. */
+const POSTPONE_MS = 30_000
+
+/** Lets other refunds pass one whose look failed here, so that it cannot hold them up. */
+export async function postponeRefund(base: StoreBase, refundId: RefundId): Promise<void> {
+  await base.db.write(postpone, [uuidOf(refundId), interval(POSTPONE_MS)])
+}
 
 /** What a caller who holds a refund's lease is to ask the provider. */
 export interface RefundTurn {

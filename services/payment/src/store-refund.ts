@@ -72,9 +72,10 @@ export interface RefundRow {
 }
 
 /** The columns of a RefundRow, of `refund r JOIN payment p`. */
-export const REFUND_COLUMNS = `r.refund_id, r.payment_id, r.state, r.version, p.currency, p.order_id, p.intent_id,
-  r.amount_minor, r.reason, r.provider_refund_id, r.parked_reason, r.state_since, r.fence,
-  r.lease_until, r.look_count, r.request_key, r.request_hash, r.created_at, r.updated_at`
+export const REFUND_COLUMNS = `r.refund_id, r.payment_id, r.state, r.version, p.currency,
+  p.order_id, p.intent_id, r.amount_minor, r.reason, r.provider_refund_id, r.parked_reason,
+  r.state_since, r.fence, r.lease_until, r.look_count, r.request_key, r.request_hash,
+  r.created_at, r.updated_at`
 
 const lockPaymentRow = sql<PaymentRow>(
   'payment.refund.lock_payment',

@@ -11,7 +11,6 @@ import { isUnresolved, type PaymentFacts, type PaymentState } from './domain.ts'
 import {
   type Advance,
   type Attempt,
-  type AttemptOutcome,
   type Call,
   type Heard,
   nextLookMs,
@@ -20,8 +19,8 @@ import {
   type Want,
 } from './domain-attempt.ts'
 import { captureEntries } from './domain-ledger.ts'
-import type { ProviderOutcome } from './domain-outcome.ts'
 import { advance, attemptsAfter } from './domain-steps.ts'
+import { describeNoValue, readAttempts, writeAnswer, writeAttempt } from './store-attempt.ts'
 import { interval, MONEY_KEY_LIFE, type StoreBase } from './store-base.ts'
 import {
   factsOf,
@@ -39,21 +38,6 @@ const lockRow = sql<PaymentRow & { method_sealed: Buffer | null }>(
   `SELECT ${PAYMENT_COLUMNS}, method_sealed FROM payment WHERE payment_id = $1 FOR UPDATE`,
 )
 
-interface AttemptRow {
-  readonly now: Date
-  readonly step: Step | null
-  readonly n: number
-  readonly first_sent_at: Date
-  readonly outcome: AttemptOutcome
-}
-
-// A statement of its own after the lock, so that `now` is not the time before a wait.
-const listAttempts = sql<AttemptRow>(
-  'payment.attempt.list',
-  `SELECT clock_timestamp() AS now, a.step, a.n, a.first_sent_at, a.outcome
-   FROM (SELECT 1) AS one LEFT JOIN provider_attempt a ON a.subject_id = $1`,
-)
-
 // The fence in the condition refuses a caller that slept through its lease.
 const updateRow = sql(
   'payment.payment.update',
@@ -67,31 +51,19 @@ const updateRow = sql(
    WHERE payment_id = $1 AND fence = $2`,
 )
 
-const insertAttempt = sql(
-  'payment.attempt.insert',
-  `INSERT INTO provider_attempt (subject_id, step, n, payment_id, request, fence)
-   VALUES ($1, $2, $3, $4, $5, $6)`,
-)
-
-const resendAttempt = sql(
-  'payment.attempt.resend',
-  `UPDATE provider_attempt SET sends = sends + 1, last_sent_at = clock_timestamp(), fence = $4
-   WHERE subject_id = $1 AND step = $2 AND n = $3`,
-)
-
-const answerAttempt = sql(
-  'payment.attempt.answer',
-  `UPDATE provider_attempt SET outcome = $4, heard = $5, heard_at = clock_timestamp()
-   WHERE subject_id = $1 AND step = $2 AND n = $3`,
-)
-
 const findDue = sql<{ payment_id: string }>(
   'payment.payment.find_due',
   `SELECT payment_id FROM payment WHERE next_look_at <= now() ORDER BY next_look_at LIMIT $1`,
 )
 
-/** Bound on the words kept about an answer. */
-const HEARD_LENGTH_MAX = 200
+const postpone = sql(
+  'payment.payment.postpone',
+  `UPDATE payment SET next_look_at = clock_timestamp() + $2::interval
+   WHERE payment_id = $1 AND next_look_at <= now()`,
+)
+
+/** A payment that cannot even be looked at lets the others pass for this long. */
+const POSTPONE_MS = 30_000
 
 /** States in which the method token may still be needed. */
 const TOKEN_STATES: readonly PaymentState[] = [
@@ -167,6 +139,11 @@ export async function findDuePayments(base: StoreBase, max: number): Promise<rea
   return rows.map((row) => idFromUuid('payment', row.payment_id))
 }
 
+/** Lets other payments pass one whose look failed here, so that it cannot hold them up. */
+export async function postponePayment(base: StoreBase, paymentId: PaymentId): Promise<void> {
+  await base.db.write(postpone, [uuidOf(paymentId), interval(POSTPONE_MS)])
+}
+
 interface Locked {
   readonly row: PaymentRow & { readonly method_sealed: Buffer | null }
   readonly attempts: readonly Attempt[]
@@ -181,20 +158,6 @@ async function lock(
   const row = (await tx.query(lockRow, [uuid])).rows[0]
   if (!row || (ids.orderId && row.order_id !== uuidOf(ids.orderId))) throw paymentNotFound()
   return { row, ...(await readAttempts(tx, uuid)) }
-}
-
-/** A subject's attempts and the database's time. */
-export async function readAttempts(
-  tx: Tx,
-  subjectUuid: string,
-): Promise<{ readonly attempts: readonly Attempt[]; readonly now: Date }> {
-  const { rows } = await tx.query(listAttempts, [subjectUuid])
-  const attempts = rows.flatMap((one) => {
-    if (one.step === null) return []
-    const { step, n, outcome } = one
-    return [{ step, n, outcome, firstSentAt: one.first_sent_at }]
-  })
-  return { attempts, now: present(rows[0], 'the time of the database').now }
 }
 
 async function rememberRequest(tx: Tx, key: RequestKey | undefined): Promise<void> {
@@ -307,49 +270,6 @@ async function writeHeard(tx: Tx, situation: Situation, heard: Heard | undefined
     outcome: after?.outcome ?? 'unknown',
     heard: outcome.kind === 'known' ? outcome.value.state : describeNoValue(outcome),
   })
-}
-
-/** Writes down what was heard of an attempt. */
-export async function writeAnswer(
-  tx: Tx,
-  answer: {
-    readonly subject: string
-    readonly step: Step
-    readonly n: number
-    readonly outcome: AttemptOutcome
-    readonly heard: string
-  },
-): Promise<void> {
-  const { subject, step, n, outcome, heard } = answer
-  await tx.query(answerAttempt, [subject, step, n, outcome, heard.slice(0, HEARD_LENGTH_MAX)])
-}
-
-/** A refusal or a doubt in a few words, for people. */
-export function describeNoValue(outcome: ProviderOutcome<never>): string {
-  if (outcome.kind === 'refused') return outcome.reason.code
-  return outcome.kind === 'unknown' ? outcome.message : ''
-}
-
-/** Writes an attempt before it is sent, or that it is sent again under its key. */
-export async function writeAttempt(
-  tx: Tx,
-  attempt: {
-    readonly subject: string
-    readonly paymentUuid: string
-    readonly step: Step
-    readonly n: number
-    readonly isNew: boolean
-    readonly request: object
-    readonly fence: bigint
-  },
-): Promise<void> {
-  const { subject, paymentUuid, step, n, isNew, fence } = attempt
-  if (!isNew) {
-    await tx.query(resendAttempt, [subject, step, n, fence])
-    return
-  }
-  const request = Buffer.from(JSON.stringify(attempt.request), 'utf8')
-  await tx.query(insertAttempt, [subject, step, n, paymentUuid, request, fence])
 }
 
 /** What is sent, without the method token. */

@@ -1,16 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type OrderId, type PaymentId, present, type SellerId } from '@holdfast/kernel'
-import {
-  createPaymentSimulator,
-  type PaymentSimulator,
-  SIMULATOR_DEFAULTS,
-} from '@holdfast/payment-simulator'
 import { type Payment, PaymentServiceDefinition } from '@holdfast/proto/payment'
 import { type Caller, createRpcClient, type RpcClient, scopeFor } from '@holdfast/rpc'
 import { newId, systemClock } from '@holdfast/runtime'
@@ -28,45 +17,25 @@ import {
   PAYMENT_MIGRATIONS,
   type PaymentServer,
 } from '../src/server.ts'
+import {
+  API_KEY,
+  freePort,
+  type ProviderUnderTest,
+  startProvider,
+  WEBHOOK_SECRET,
+} from './provider-under-test.ts'
 
 /** Any free port of loopback. */
 const ANY_ADDRESS = { host: '127.0.0.1', port: 0 }
-const API_KEY = 'sk_sim_test'
-export const WEBHOOK_SECRET = 'whsec_test'
-const VAULT_KEYS = {
+/** The keys that payment method tokens are sealed under in tests. */
+export const VAULT_KEYS = {
   current: 1,
   keys: [{ version: 1, key: Buffer.alloc(32, 7).toString('base64') }],
 }
 
 type Client = RpcClient<PaymentServiceDefinition>
 
-/** The provider, asked and ordered about by a test; it knows better than the product who was charged. */
-export interface ProviderUnderTest {
-  readonly url: string
-  readonly apiKey: string
-  /** Rows of its own ledger for one payment. */
-  rows(list: 'charges' | 'transactions', ref: string): Promise<readonly ProviderRow[]>
-  intents(ref: string): Promise<readonly ProviderRow[]>
-  /** Orders a failure for the next calls of a payment. */
-  order(order: {
-    readonly ref: string
-    readonly operation: string
-    readonly script: string | object
-    readonly times?: number
-  }): Promise<void>
-  post(path: string, body: object): Promise<Response>
-  /** Ends and starts it again on its ledger and address. */
-  stop(): Promise<void>
-  start(): Promise<void>
-}
-
-export interface ProviderRow {
-  readonly id: string
-  readonly state: string
-  readonly amountMinor: string
-}
-
-/** Copies of the service with one database and one provider, and clients that act as who they say. */
+/** Copies of the service with one database and one provider, and clients that act as told. */
 export interface PaymentUnderTest extends AsyncDisposable {
   readonly database: TestDatabase
   readonly provider: ProviderUnderTest
@@ -78,8 +47,6 @@ export interface PaymentUnderTest extends AsyncDisposable {
   /** Creates a payment of one sub-order or more with this method token. */
   create(methodToken: string, splits?: readonly SubOrderSplit[]): Promise<Created>
   get(paymentId: string): Promise<Payment>
-  /** Settings of a serving process, to be given to a child. */
-  readonly settings: object
 }
 
 /** A payment that was created, with what later verbs need. */
@@ -170,29 +137,11 @@ export async function startPayment(
   const webhookUrl = `http://127.0.0.1:${webhookPort}/webhooks/simulator`
   const provider = await startProvider(webhookUrl, options.keyLifetimeMs)
   const callers = createTestCallers()
-  const shared = {
-    OPERATIONS_ADDRESS: ANY_ADDRESS,
-    LOG_LEVEL: 'error' as const,
-    ENVIRONMENT: 'test',
-    DATABASE_URL: database.url('app'),
-    DATABASE_PASSWORD_FILE: database.password,
-    DATABASE_CONNECTIONS_MAX: 8,
-    NATS_URL: backing().natsUrl,
-    PROVIDER_URL: provider.url,
-    PROVIDER_KEY_FILE: API_KEY,
-    PROVIDER_CALL_LIMIT_MS: options.callLimitMs ?? 1_000,
-    VAULT_KEY_FILE: VAULT_KEYS as unknown,
-  }
-  const config = {
-    ...shared,
-    LISTEN_ADDRESS: ANY_ADDRESS,
-    HTTP_LISTEN_ADDRESS: ANY_ADDRESS,
-    WEBHOOK_SECRET_FILE: [WEBHOOK_SECRET],
-    PAGE_TOKEN_KEY_FILE: new Uint8Array(32),
-    SERVICE_KEY_FILE: undefined,
-    PEER_KEYS_FILE: undefined,
-    SESSION_ADDRESSES: [],
-  }
+  const { shared, config } = settingsFor({
+    database,
+    providerUrl: provider.url,
+    callLimitMs: options.callLimitMs ?? 1_000,
+  })
   const { authenticator } = callers
   const overrides = {
     authenticator,
@@ -223,7 +172,6 @@ export async function startPayment(
     webhookUrl,
     checkout,
     clientOf,
-    settings: config,
     startJobs: () => createPaymentJobs(shared, SILENT_LOGGER, overrides),
     create: async (methodToken, splits) => {
       const request = createRequest(methodToken, splits)
@@ -245,6 +193,37 @@ export async function startPayment(
   }
 }
 
+function settingsFor(of: {
+  readonly database: TestDatabase
+  readonly providerUrl: string
+  readonly callLimitMs: number
+}) {
+  const shared = {
+    OPERATIONS_ADDRESS: ANY_ADDRESS,
+    LOG_LEVEL: 'error' as const,
+    ENVIRONMENT: 'test',
+    DATABASE_URL: of.database.url('app'),
+    DATABASE_PASSWORD_FILE: of.database.password,
+    DATABASE_CONNECTIONS_MAX: 8,
+    NATS_URL: backing().natsUrl,
+    PROVIDER_URL: of.providerUrl,
+    PROVIDER_KEY_FILE: API_KEY,
+    PROVIDER_CALL_LIMIT_MS: of.callLimitMs,
+    VAULT_KEY_FILE: VAULT_KEYS as unknown,
+  }
+  const config = {
+    ...shared,
+    LISTEN_ADDRESS: ANY_ADDRESS,
+    HTTP_LISTEN_ADDRESS: ANY_ADDRESS,
+    WEBHOOK_SECRET_FILE: [WEBHOOK_SECRET],
+    PAGE_TOKEN_KEY_FILE: new Uint8Array(32),
+    SERVICE_KEY_FILE: undefined,
+    PEER_KEYS_FILE: undefined,
+    SESSION_ADDRESSES: [],
+  }
+  return { shared, config }
+}
+
 /** A client of copies at these addresses. */
 export function openClient(addresses: readonly string[], token: string): Client {
   return createRpcClient({
@@ -258,65 +237,4 @@ export function openClient(addresses: readonly string[], token: string): Client 
     clock: systemClock,
     log: SILENT_LOGGER,
   })
-}
-
-async function startProvider(
-  webhookUrl: string,
-  keyLifetimeMs: number | undefined,
-): Promise<ProviderUnderTest & AsyncDisposable> {
-  const folder = await mkdtemp(join(tmpdir(), 'payment-'))
-  const port = await freePort()
-  const open = (): Promise<PaymentSimulator> =>
-    createPaymentSimulator({
-      ...SIMULATOR_DEFAULTS,
-      port,
-      dataFolder: folder,
-      apiKey: API_KEY,
-      webhookUrl,
-      webhookSecret: WEBHOOK_SECRET,
-      webhookRetryMs: 50,
-      lateWebhookMs: 500,
-      ...(keyLifetimeMs === undefined ? {} : { keyLifetimeMs }),
-    })
-  let running: PaymentSimulator | undefined = await open()
-  const { url } = running
-  const headers = { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json' }
-  const list = async (path: string): Promise<readonly ProviderRow[]> => {
-    const response = await fetch(`${url}${path}`, { headers })
-    return ((await response.json()) as { data: ProviderRow[] }).data
-  }
-  const post = (path: string, body: object) =>
-    fetch(`${url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
-  const stop = async () => {
-    await running?.[Symbol.asyncDispose]()
-    running = undefined
-  }
-  return {
-    url,
-    apiKey: API_KEY,
-    rows: (name, ref) => list(`/v1/${name}?limit=500&ref=${ref}`),
-    intents: (ref) => list(`/v1/intents?ref=${ref}`),
-    order: async (order) => {
-      const answer = await post('/admin/scripts', order)
-      if (answer.status !== 201) throw new Error(`not ordered: ${await answer.text()}`)
-    },
-    post,
-    stop,
-    start: async () => {
-      running = await open()
-    },
-    [Symbol.asyncDispose]: async () => {
-      await stop()
-      await rm(folder, { recursive: true, force: true })
-    },
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

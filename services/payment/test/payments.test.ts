@@ -192,7 +192,7 @@ test('a decline is an answer that says why, not an error', async () => {
   })
 })
 
-test('I2: what was authorised for another amount is given back when the order is undone', async () => {
+test('I2: another amount than asked is given back when the order is undone', async () => {
   const one = await payment.create(methodToken('wrong_amount'))
   const parked = await payment.checkout.authorizePayment(one.verb(), scope())
   expect(parked.payment).toMatchObject({ state: Payment_State.AUTHORIZING, parked: true })
@@ -201,7 +201,7 @@ test('I2: what was authorised for another amount is given back when the order is
   expect((await payment.provider.intents(one.paymentId))[0]?.state).toBe('voided')
 })
 
-test('I8: a payment voided before it was made stays void when its creation arrives late', async () => {
+test('I8: a payment voided before it was made stays void when made late', async () => {
   const late = createRequest(METHOD_OK)
   const { paymentId, orderId } = late
   const voided = await payment.checkout.voidPayment(
@@ -232,7 +232,7 @@ test('a void ends a payment from every state that has no outcome yet', async () 
   expect(late.payment?.state).toBe(Payment_State.CAPTURED)
 })
 
-test('I2: an authorisation of which nobody heard is ended by a void, at the provider too', async () => {
+test('I2: a void ends an authorisation nobody heard of, at the provider too', async () => {
   const one = await payment.create(METHOD_OK)
   const ref = one.paymentId
   // The call is lost without an effect, and the first looks fail as well.
@@ -251,7 +251,7 @@ test('I2: an authorisation of which nobody heard is ended by a void, at the prov
   expect(await payment.provider.rows('transactions', ref)).toHaveLength(0)
 })
 
-test('I9: while the provider is away a payment is unresolved, and it resolves when it is back', async () => {
+test('I9: a payment is unresolved while the provider is away, and resolves after', async () => {
   const away = await startPayment({ copies: 1, callLimitMs: 400 })
   const loops = await away.startJobs()
   try {
@@ -292,7 +292,7 @@ test('a required action ends by the webhook that tells of it', async () => {
   expect(voided.payment?.state).toBe(Payment_State.CANCELLED)
 })
 
-test('I6: repeats of a creation answer alike; other content, ids or orders are refused', async () => {
+test('I6: repeats of a creation answer alike; other content is refused', async () => {
   const request = createRequest(METHOD_OK)
   const first = await payment.checkout.createPayment(request, scope())
   const again = await payment.checkout.createPayment(request, scope())
@@ -314,7 +314,7 @@ test('I6: 20 creations of one order at once make one payment', async () => {
   expect(new Set(answers.map((answer) => answer.payment?.version))).toEqual(new Set([1n]))
 })
 
-test('amounts that do not agree, card numbers and foreign orders are refused without effect', async () => {
+test('wrong amounts, card numbers and foreign orders are refused without effect', async () => {
   const request = createRequest(METHOD_OK, [splitFor(), splitFor()])
   const create = (changes: object) =>
     reasonFrom(payment.checkout.createPayment({ ...request, ...changes }, scope()))

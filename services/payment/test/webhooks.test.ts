@@ -1,8 +1,10 @@
 import { METHOD_OK, METHOD_REQUIRES_ACTION, signWebhook } from '@holdfast/payment-simulator'
 import { Payment_State } from '@holdfast/proto/payment'
+import { systemClock } from '@holdfast/runtime'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type PaymentUnderTest, scope, startPayment, WEBHOOK_SECRET } from './payment-under-test.ts'
+import { type PaymentUnderTest, scope, startPayment } from './payment-under-test.ts'
+import { WEBHOOK_SECRET } from './provider-under-test.ts'
 
 let payment: PaymentUnderTest
 
@@ -35,7 +37,7 @@ function send(
   const signature = signWebhook({
     secret: options.secret ?? WEBHOOK_SECRET,
     body,
-    sentAt: options.sentAt ?? new Date(),
+    sentAt: options.sentAt ?? systemClock.now(),
   })
   return fetch(options.to ?? payment.webhookUrl, {
     method: 'POST',
@@ -67,8 +69,7 @@ test('I6: an event that comes 50 times over both copies is kept once', async () 
 
 test('a webhook with a wrong or old signature, or none, is refused and not kept', async () => {
   const body = eventFor('pi_refused')
-  const minutesAgo = (minutes: number) =>
-    new Date(Date.parse(new Date().toISOString()) - minutes * 60_000)
+  const minutesAgo = (minutes: number) => new Date(systemClock.now().getTime() - minutes * 60_000)
   expect((await send(body, { secret: 'other' })).status).toBe(401)
   expect((await send(body, { sentAt: minutesAgo(6) })).status).toBe(401)
   expect((await send(body, { sentAt: minutesAgo(-6) })).status).toBe(401)
@@ -93,7 +94,7 @@ test('other paths and methods of the webhook door answer 404', async () => {
   expect((await fetch(payment.webhookUrl)).status).toBe(404)
 })
 
-test('I10: early, late, doubled and lying events move a payment only where the provider is', async () => {
+test('I10: early, late, doubled and lying events move a payment to the truth alone', async () => {
   const jobs = await payment.startJobs()
   try {
     const one = await payment.create(METHOD_OK)

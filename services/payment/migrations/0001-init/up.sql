@@ -3,7 +3,7 @@
 CREATE TABLE payment (
   payment_id uuid NOT NULL,
   order_id uuid NOT NULL,
-  -- Wire form, because a buyer is a guest or an account; also the vault's subject of the sealed token.
+  -- Wire form, because a buyer is a guest or an account; also the vault's subject of the token.
   buyer_id text CHECK (length(buyer_id) <= 64),
   state text NOT NULL CHECK (state IN (
     'CREATED', 'OPENED', 'AUTHORIZING', 'ACTION_REQUIRED', 'AUTHORIZED', 'CAPTURING', 'CAPTURED',
@@ -24,7 +24,7 @@ CREATE TABLE payment (
   decline_reason text,
   parked_reason text,
   state_since timestamptz NOT NULL DEFAULT now(),
-  -- One caller at a time talks to the provider: it holds the lease, and the fence refuses a late one.
+  -- One caller at a time talks to the provider: it holds the lease; the fence refuses a late one.
   fence bigint NOT NULL DEFAULT 0,
   lease_until timestamptz,
   next_look_at timestamptz,
@@ -212,8 +212,8 @@ CREATE TABLE entry (
 
 CREATE INDEX entry_payment ON entry (payment_id, entry_id);
 
--- Debit positive, credit negative. No foreign key points at account: it would lock the hottest rows;
--- the trigger below checks the account instead.
+-- Debit positive, credit negative. No foreign key points at account: it would lock the hottest
+-- rows; the trigger below checks the account instead.
 CREATE TABLE posting (
   entry_id uuid NOT NULL REFERENCES entry,
   leg smallint NOT NULL CHECK (leg >= 1),
@@ -234,7 +234,7 @@ CREATE TABLE guard (
   upto xid8 NOT NULL DEFAULT '0'
 );
 
--- I1: the legs that one statement adds to an entry are the whole entry, in its currency, and sum to 0.
+-- I1: the legs that one statement adds to an entry are all of it, in its currency, and sum to 0.
 CREATE FUNCTION check_postings() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF EXISTS (
@@ -268,7 +268,8 @@ CREATE TRIGGER posting_balanced AFTER INSERT ON posting
 CREATE FUNCTION check_entry_has_legs() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM posting WHERE entry_id = NEW.entry_id) THEN
-    RAISE EXCEPTION 'an entry has legs' USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_has_legs';
+    RAISE EXCEPTION 'an entry has legs'
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_has_legs';
   END IF;
   RETURN NULL;
 END
@@ -305,7 +306,8 @@ REVOKE DELETE, TRUNCATE ON payment, refund, provider_attempt, provider_cursor, g
 
 -- Whoever only looks does not see sealed values.
 REVOKE SELECT ON payment FROM holdfast_payment_read;
-GRANT SELECT (payment_id, order_id, buyer_id, state, version, currency, amount_minor, captured_minor,
+GRANT SELECT (
+  payment_id, order_id, buyer_id, state, version, currency, amount_minor, captured_minor,
   refunded_minor, provider, intent_id, action_expires_at, capture_before, decline_reason,
-  parked_reason, state_since, fence, lease_until, next_look_at, look_count, created_at, updated_at)
-  ON payment TO holdfast_payment_read;
+  parked_reason, state_since, fence, lease_until, next_look_at, look_count, created_at, updated_at
+) ON payment TO holdfast_payment_read;

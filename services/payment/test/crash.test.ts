@@ -1,0 +1,145 @@
+import { METHOD_OK, methodToken } from '@holdfast/payment-simulator'
+import { Payment_State, Refund_State, RefundReason } from '@holdfast/proto/payment'
+import { newId } from '@holdfast/runtime'
+import { eventually } from '@holdfast/testkit'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type PaymentProcesses, preparePayment } from './payment-process.ts'
+import { type Created, type PaymentUnderTest, scope, startPayment } from './payment-under-test.ts'
+
+let payment: PaymentUnderTest
+let processes: PaymentProcesses
+let jobs: AsyncDisposable
+
+beforeAll(async () => {
+  payment = await startPayment({ copies: 1, callLimitMs: 500 })
+  jobs = await payment.startJobs()
+  const { database, provider } = payment
+  processes = await preparePayment({ database, providerUrl: provider.url, callLimitMs: 500 })
+})
+
+afterAll(async () => {
+  await processes?.[Symbol.asyncDispose]()
+  await jobs?.[Symbol.asyncDispose]()
+  await payment?.[Symbol.asyncDispose]()
+})
+
+const LONG = { withinMs: 60_000 }
+
+async function untilState(one: Created, state: number): Promise<void> {
+  await eventually(async () => (await payment.get(one.paymentId)).state === state, LONG)
+}
+
+/** The process dies at the point; what was asked of it may or may not have happened. */
+async function dieAt(point: string, ask: 'authorize' | 'capture' | 'void', one: Created) {
+  const victim = await processes.start('main', point)
+  const request = { ...one.verb(), amount: one.amount }
+  const call = {
+    authorize: () => victim.checkout.authorizePayment(request, scope()),
+    capture: () => victim.checkout.capturePayment(request, scope()),
+    void: () => victim.checkout.voidPayment(request, scope()),
+  }[ask]
+  const answer = await call().then(
+    () => 'answered',
+    () => 'lost',
+  )
+  expect(answer).toBe('lost')
+  expect(await victim.ended).toBe('SIGKILL')
+}
+
+for (const moment of ['written', 'answered']) {
+  test(`I2, I9: killed when the confirm was ${moment}, the buyer is charged once`, async () => {
+    const one = await payment.create(METHOD_OK)
+    await dieAt(`payment.confirm.${moment}`, 'authorize', one)
+    await untilState(one, Payment_State.AUTHORIZED)
+    expect(await payment.provider.rows('charges', one.paymentId)).toHaveLength(1)
+  })
+
+  test(`I2, I9: killed when the capture was ${moment}, the money is taken once`, async () => {
+    const one = await payment.create(METHOD_OK)
+    await payment.checkout.authorizePayment(one.verb(), scope())
+    await dieAt(`payment.capture.${moment}`, 'capture', one)
+    await untilState(one, Payment_State.CAPTURED)
+    expect(await payment.provider.rows('transactions', one.paymentId)).toHaveLength(1)
+    const entries = await payment.database.query(
+      `SELECT entry_id FROM entry JOIN payment USING (payment_id)
+       WHERE intent_id = (SELECT intent_id FROM payment ORDER BY created_at DESC LIMIT 1)`,
+    )
+    expect(entries).toHaveLength(1)
+  })
+
+  test(`I9: killed when the cancel was ${moment}, nothing stays held`, async () => {
+    const one = await payment.create(METHOD_OK)
+    await payment.checkout.authorizePayment(one.verb(), scope())
+    await dieAt(`payment.cancel.${moment}`, 'void', one)
+    await untilState(one, Payment_State.VOIDED)
+    expect((await payment.provider.intents(one.paymentId))[0]?.state).toBe('voided')
+  })
+
+  test(`I2: killed when the open was ${moment}, another call goes on with it`, async () => {
+    const one = await payment.create(METHOD_OK)
+    await dieAt(`payment.open.${moment}`, 'authorize', one)
+    const answer = await payment.checkout.authorizePayment(one.verb(), scope())
+    expect(answer.payment?.state).toBe(Payment_State.AUTHORIZED)
+    expect(await payment.provider.rows('charges', one.paymentId)).toHaveLength(1)
+  })
+
+  test(`I2, I9: killed when the refund was ${moment}, the money goes back once`, async () => {
+    const one = await payment.create(METHOD_OK)
+    await payment.checkout.authorizePayment(one.verb(), scope())
+    await payment.checkout.capturePayment({ ...one.verb(), amount: one.amount }, scope())
+    const victim = await processes.start('main', `payment.refund.${moment}`)
+    const refund = { refundId: newId('refund'), amount: one.amount, reason: RefundReason.CANCELLED }
+    await expect(
+      victim.checkout.refundPayment({ ...one.verb(), ...refund }, scope()),
+    ).rejects.toThrow(/./)
+    expect(await victim.ended).toBe('SIGKILL')
+    await eventually(async () => {
+      const { refunds } = await payment.checkout.getPayment(one, scope())
+      return refunds[0]?.state === Refund_State.SUCCEEDED
+    }, LONG)
+    expect(await payment.provider.rows('transactions', one.paymentId)).toHaveLength(2)
+  })
+}
+
+test('I8: a process paused over its lease writes nothing late, charges nothing twice', async () => {
+  const one = await payment.create(methodToken('timeout_after_charge'))
+  const zombie = await processes.start('main')
+  const asked = zombie.checkout.authorizePayment(one.verb(), scope()).catch(() => undefined)
+  await eventually(
+    async () => (await payment.get(one.paymentId)).state === Payment_State.AUTHORIZING,
+    LONG,
+  )
+  zombie.kill('SIGSTOP')
+  // Others take over once the lease is past, and the order goes on without it.
+  await untilState(one, Payment_State.AUTHORIZED)
+  await payment.checkout.voidPayment(one.verb(), scope())
+  const before = await payment.get(one.paymentId)
+  zombie.kill('SIGCONT')
+  await asked
+  expect(await payment.get(one.paymentId)).toEqual(before)
+  expect(before.state).toBe(Payment_State.VOIDED)
+  expect(await payment.provider.rows('charges', one.paymentId)).toHaveLength(1)
+  zombie.kill('SIGTERM')
+  expect(await zombie.ended).toBe(0)
+})
+
+test('SIGTERM while the provider hangs ends in order, and the outcome is kept', async () => {
+  const one = await payment.create(methodToken('timeout_after_charge'))
+  const leaving = await processes.start('main')
+  const asked = leaving.checkout.authorizePayment(one.verb(), scope()).catch(() => undefined)
+  await eventually(
+    async () => (await payment.get(one.paymentId)).state === Payment_State.AUTHORIZING,
+    LONG,
+  )
+  leaving.kill('SIGTERM')
+  expect(await leaving.ended).toBe(0)
+  await asked
+  await untilState(one, Payment_State.AUTHORIZED)
+  expect(await payment.provider.rows('charges', one.paymentId)).toHaveLength(1)
+})
+
+test('the job process starts from its settings and ends with code 0', async () => {
+  const own = await processes.start('main-jobs')
+  own.kill('SIGTERM')
+  expect(await own.ended).toBe(0)
+})
