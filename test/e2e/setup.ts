@@ -5,8 +5,6 @@ import { join, resolve } from 'node:path'
 import { systemClock } from '@holdfast/runtime'
 import { eventually } from '@holdfast/testkit'
 import type { TestProject } from 'vitest/node'
-// Declares the key "marketplaceFolder" that tests inject.
-import type {} from './marketplace.ts'
 
 const ROOT = resolve(import.meta.dirname, '..', '..')
 

@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process'
 import { STOCK_STREAM } from '@holdfast/bus'
 import type { WatchStockResponse } from '@holdfast/proto/inventory'
 import { scopeFor } from '@holdfast/rpc'
 import { systemClock } from '@holdfast/runtime'
-import { backing, eventually } from '@holdfast/testkit'
+import { backing, deleteStream, eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   holdRequest,
@@ -104,21 +103,8 @@ test('I19: a deleted stream is filled again from the tables, and watchers end up
   const { itemId, sellerId } = await inventory.createItem(100)
   using seen = watch(sellerId)
   await eventually(() => expect(seen.versions.get(itemId)).toBe(1n), { withinMs: 10_000 })
-  await deleteStream(STOCK_STREAM.name)
+  await deleteStream(backing().natsUrl, STOCK_STREAM.name)
   await inventory.checkout.placeHold(holdRequest(itemId), scope())
   await eventually(() => expect(seen.versions.get(itemId)).toBe(2n), { withinMs: 30_000 })
   expect(seen.backwards).toEqual([])
 })
-
-async function deleteStream(name: string): Promise<void> {
-  const script = `
-    import { connect } from '@nats-io/transport-node'
-    import { jetstreamManager } from '@nats-io/jetstream'
-    const link = await connect({ servers: '${backing().natsUrl}' })
-    await (await jetstreamManager(link)).streams.delete('${name}')
-    await link.close()`
-  const cwd = new URL('../../../packages/bus', import.meta.url)
-  const flags = ['--input-type=module', '--eval', script]
-  const done = spawnSync(process.execPath, flags, { cwd, encoding: 'utf8' })
-  expect(done.stderr).toBe('')
-}
