@@ -71,7 +71,8 @@ export function errorReasons(image: DescriptorImage): readonly string[] {
 
 /**
  * Throws when our own files have a map, an Any or a message that holds itself: maps lose a
- * "__proto__" key, an Any hides what is in it, and recursion makes the depth of a request unbounded.
+ * "__proto__" key, an Any hides what is in it, and recursion makes the depth of a request
+ * unbounded.
  */
 export function assertFlat(image: DescriptorImage): void {
   const edges = new Map<string, readonly string[]>()

@@ -23,7 +23,7 @@ async function quotedGuest(): Promise<{ guest: Actor; quoteId: string; cartId: s
 
 const pay = { paymentMethodToken: 'pm_sim_ok' }
 
-test('I6, I27: one request 50 times at once is one order with one charge in every answer', async () => {
+test('I6, I27: one request 50 times at once is one order with one charge', async () => {
   const { guest, quoteId } = await quotedGuest()
   await using _guest = guest
   const requestId = randomUUID()

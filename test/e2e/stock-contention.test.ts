@@ -39,7 +39,7 @@ async function buy(offer: Parameters<typeof fillCart>[1][number]): Promise<Attem
   return { order, startedAtMs, endedAtMs: systemClock.now().getTime() }
 }
 
-test('I4, I5: 100 buyers over two copies get exactly 20 units, and each refusal is true', async () => {
+test('I4, I5: 100 buyers over two copies get exactly 20 units, each refusal is true', async () => {
   const shop = await marketplace.openShop({ units: UNITS })
   const attempts = await Promise.all(Array.from({ length: BUYERS }, () => buy(shop.offer)))
   const paid = attempts.filter(({ order }) => order.state === Order_State.PAID)

@@ -156,53 +156,20 @@ export async function logInAsOwner(stage: Stage, application: Application): Prom
 export async function openForSale(owner: Actor, sellerId: string, plan: ShopPlan): Promise<Shop> {
   const { article, currency } = plan
   const price: Money = { currencyCode: currency, minor: article.priceMinor }
-  const { item } = await owner.clients.inventory.createStockItem(
-    {
-      requestId: randomUUID(),
-      sellerId,
-      sku: article.sku,
-      location: '',
-      onHand: article.units,
-    },
-    owner.scope(),
-  )
-  const { itemId } = present(item, 'the stock item')
-  const shipping = await owner.clients.seller.setShippingProfile(
-    {
-      requestId: randomUUID(),
-      sellerId,
-      shippingProfileId: '',
-      name: 'Standard',
-      options: [
-        {
-          optionKey: 'standard',
-          label: 'Standard delivery',
-          countryCodes: ['DE', 'FR', 'IE'],
-          rate: {
-            $case: 'flat',
-            value: { currencyCode: currency, minor: plan.shippingMinor },
-          },
-          daysMin: 2,
-          daysMax: 4,
-        },
-      ],
-      expectedVersion: undefined,
-    },
-    owner.scope(),
-  )
-  const { offer } = await owner.clients.seller.createOffer(
-    {
-      requestId: randomUUID(),
-      sellerId,
-      sku: article.sku,
-      itemId,
-      productRef: article.sku,
-      title: article.title,
-      price,
-      taxCategory: TaxCategory.STANDARD,
-      shippingProfileId: present(shipping.shippingProfile, 'the profile').shippingProfileId,
-    },
-    owner.scope(),
+  const itemId = await createItem(owner, sellerId, article)
+  const request = {
+    requestId: randomUUID(),
+    sellerId,
+    sku: article.sku,
+    itemId,
+    productRef: article.sku,
+    title: article.title,
+    price,
+    taxCategory: TaxCategory.STANDARD,
+    shippingProfileId: await createProfile(owner, sellerId, plan),
+  }
+  const { offer } = await owner.ask(async (scope) =>
+    owner.clients.seller.createOffer(request, scope),
   )
   const { offerId } = present(offer, 'the offer')
   return {
@@ -210,20 +177,71 @@ export async function openForSale(owner: Actor, sellerId: string, plan: ShopPlan
     itemId,
     owner,
     offer: { offerId, quantity: 1, price },
-    stock: async () => {
-      const request = { itemIds: [itemId], sellerId }
-      const { items } = await owner.clients.inventory.getAvailability(request, owner.scope())
-      const { onHand, reserved } = present(items[0], 'the item')
-      return { onHand, reserved }
-    },
-    stockView: async () => {
-      const request = { sellerId, itemIds: [itemId], pageSize: 10, pageToken: '' }
-      const { rows, stale } = await owner.clients.seller.getStockView(request, owner.scope())
-      const { onHand, reserved } = present(rows[0], 'the item in the view')
-      return { onHand, reserved, stale }
-    },
+    stock: async () => readStock(owner, { sellerId, itemId }),
+    stockView: async () => readStockView(owner, { sellerId, itemId }),
     [Symbol.asyncDispose]: async () => owner[Symbol.asyncDispose](),
   }
+}
+
+async function createItem(owner: Actor, sellerId: string, article: Article): Promise<string> {
+  const request = {
+    requestId: randomUUID(),
+    sellerId,
+    sku: article.sku,
+    location: '',
+    onHand: article.units,
+  }
+  const { item } = await owner.ask(async (scope) =>
+    owner.clients.inventory.createStockItem(request, scope),
+  )
+  return present(item, 'the stock item').itemId
+}
+
+async function createProfile(owner: Actor, sellerId: string, plan: ShopPlan): Promise<string> {
+  const flat = { currencyCode: plan.currency, minor: plan.shippingMinor }
+  const option = {
+    optionKey: 'standard',
+    label: 'Standard delivery',
+    countryCodes: ['DE', 'FR', 'IE'],
+    rate: { $case: 'flat' as const, value: flat },
+    daysMin: 2,
+    daysMax: 4,
+  }
+  const request = {
+    requestId: randomUUID(),
+    sellerId,
+    shippingProfileId: '',
+    name: 'Standard',
+    options: [option],
+    expectedVersion: undefined,
+  }
+  const { shippingProfile } = await owner.ask(async (scope) =>
+    owner.clients.seller.setShippingProfile(request, scope),
+  )
+  return present(shippingProfile, 'the shipping profile').shippingProfileId
+}
+
+interface ItemOfSeller {
+  readonly sellerId: string
+  readonly itemId: string
+}
+
+async function readStock(owner: Actor, { sellerId, itemId }: ItemOfSeller) {
+  const request = { itemIds: [itemId], sellerId }
+  const { items } = await owner.ask(async (scope) =>
+    owner.clients.inventory.getAvailability(request, scope),
+  )
+  const { onHand, reserved } = present(items[0], 'the item')
+  return { onHand, reserved }
+}
+
+async function readStockView(owner: Actor, { sellerId, itemId }: ItemOfSeller) {
+  const request = { sellerId, itemIds: [itemId], pageSize: 10, pageToken: '' }
+  const { rows, stale } = await owner.ask(async (scope) =>
+    owner.clients.seller.getStockView(request, scope),
+  )
+  const { onHand, reserved } = present(rows[0], 'the item in the view')
+  return { onHand, reserved, stale }
 }
 
 /** A whole shop over gRPC: application, approval, article. */

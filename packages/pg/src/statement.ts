@@ -28,8 +28,8 @@ export interface Result<R> {
 
 /**
  * Names a statement; names are unique per database (`inventory.hold.insert`) and at most 63 bytes,
- * Postgres's limit. Columns: int8 is bigint, in arrays too; timestamptz is Date, uuid is text, bytea is
- * Buffer, numeric is text.
+ * Postgres's limit. Columns: int8 is bigint, in arrays too; timestamptz is Date, uuid is text,
+ * bytea is Buffer, numeric is text.
  */
 export function sql<R = Row>(name: string, text: string): Statement<R> {
   return { name, text }

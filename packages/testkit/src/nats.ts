@@ -1,8 +1,8 @@
 import { connect } from 'node:net'
 
 /**
- * Deletes a JetStream stream behind everybody's back, in NATS's own text protocol. Resolves when the
- * server has taken the request. `url` is `nats://host:port`.
+ * Deletes a JetStream stream behind everybody's back, in NATS's own text protocol. Resolves when
+ * the server has taken the request. `url` is `nats://host:port`.
  */
 export async function deleteStream(url: string, stream: string): Promise<void> {
   const { hostname, port } = new URL(url)

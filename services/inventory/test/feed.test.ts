@@ -67,7 +67,7 @@ function requireFresh(seen: Watch): void {
   expect(last).toMatchObject({ $case: 'heartbeat', value: { stale: false } })
 }
 
-test('I18: a watcher gets a snapshot, then every newest state, never backwards, and stays fresh', async () => {
+test('I18: a watcher gets a snapshot, then newest states, never backwards, and stays fresh', async () => {
   const { itemId, sellerId } = await inventory.createItem(100)
   using seen = watch(sellerId)
   await eventually(() => expect(seen.versions.get(itemId)).toBe(1n), { withinMs: 10_000 })
@@ -81,7 +81,7 @@ test('I18: a watcher gets a snapshot, then every newest state, never backwards, 
   expect(snapshots).toHaveLength(1)
 })
 
-test('I18: a watcher that resumes by its cursor gets what it missed, without a snapshot', async () => {
+test('I18: a watcher that resumes by its cursor gets what it missed and no snapshot', async () => {
   const { itemId, sellerId } = await inventory.createItem(100)
   const first = watch(sellerId)
   const cursor = await eventually(
@@ -99,7 +99,7 @@ test('I18: a watcher that resumes by its cursor gets what it missed, without a s
   expect(second.log.filter((one) => one.event?.$case === 'snapshotBegin')).toEqual([])
 })
 
-test('I19: a deleted stream is filled again from the tables, and watchers end up with the truth', async () => {
+test('I19: a deleted stream is filled again, and watchers end up with the truth', async () => {
   const { itemId, sellerId } = await inventory.createItem(100)
   using seen = watch(sellerId)
   await eventually(() => expect(seen.versions.get(itemId)).toBe(1n), { withinMs: 10_000 })

@@ -161,7 +161,7 @@ test('an expired hold frees its units by the database clock and cannot be pinned
   expect(hold?.state).toBe(Hold_State.EXPIRED)
 })
 
-test('I17: another order and another seller meet what a missing hold and item would be', async () => {
+test('I17: another order and another seller meet what a missing hold or item is', async () => {
   const { itemId } = await inventory.createItem(5)
   const request = holdRequest(itemId)
   await inventory.checkout.placeHold(request, scope())
