@@ -2,6 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
 import {
+  type TemporalTracing,
   type WorkflowBundleCode,
   type WorkflowEntry,
   buildWorkflowBundle,
@@ -25,6 +26,12 @@ interface Recorded {
 
 function recorded(name: string): Recorded {
   return JSON.parse(readFileSync(path.join(FOLDER, `${name}.json`), 'utf8')) as Recorded
+}
+
+function entryOf(name: string): WorkflowEntry {
+  const entry = ENTRIES[name.split('-')[0] ?? '']
+  if (entry === undefined) throw new Error(`No workflow for ${name}`)
+  return entry
 }
 
 function verdictOf(bundle: WorkflowBundleCode, name: string) {
@@ -64,9 +71,24 @@ test('the recorded set has every way a purchase can go', () => {
 })
 
 test.each(names)('I20: %s replays', async (name) => {
-  const entry = ENTRIES[name.split('-')[0] ?? '']
-  if (entry === undefined) throw new Error(`No workflow for ${name}`)
-  expect(await verdictOf(await buildWorkflowBundle(entry), name)).toEqual({ kind: 'same' })
+  expect(await verdictOf(await buildWorkflowBundle(entryOf(name)), name)).toEqual({ kind: 'same' })
+})
+
+/** Spans that go nowhere: what counts is that the interceptors run. */
+const TRACING = {
+  resource: { attributes: {} },
+  spanProcessor: {
+    onStart: () => undefined,
+    onEnd: () => undefined,
+    forceFlush: async () => undefined,
+    shutdown: async () => undefined,
+  },
+} as unknown as TemporalTracing
+
+test.each(names)('I20: %s replays with tracing switched on', async (name) => {
+  const bundle = await buildWorkflowBundle(entryOf(name), TRACING)
+  const replay = { bundle, log: SILENT_LOGGER, tracing: TRACING, ...recorded(name) }
+  expect(await replayHistory(replay)).toEqual({ kind: 'same' })
 })
 
 test('a plain purchase stays within 13 events and 2 workflow tasks', () => {

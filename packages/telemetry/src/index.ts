@@ -1,3 +1,4 @@
+export { type ActiveTracing, activeTracing } from './active-tracing.ts'
 export * from './log.ts'
 export * from './metric.ts'
 export * from './redact.ts'

@@ -1,5 +1,5 @@
 import { type Clock, Unavailable } from '@holdfast/kernel'
-import type { Logger } from '@holdfast/telemetry'
+import { type Logger, activeTracing } from '@holdfast/telemetry'
 import { Client } from '@temporalio/client'
 import { NativeConnection } from '@temporalio/worker'
 import { type TemporalTracing, tracingPlugins } from './bundle.ts'
@@ -61,6 +61,7 @@ export async function connectTemporal(options: {
   readonly identity?: string | undefined
 }): Promise<TemporalLink> {
   installTemporalRuntime(options.log)
+  const tracing = options.tracing ?? activeTracing()
   const stop = new AbortController()
   let current: Connected | undefined
   const connecting = keepConnecting(options, stop.signal).then((connected) => {
@@ -72,7 +73,7 @@ export async function connectTemporal(options: {
     namespace: options.namespace,
     clock: options.clock,
     log: options.log,
-    tracing: options.tracing,
+    tracing,
     identity: options.identity,
     eagerQueue: undefined,
     startsInFlight: new Set(),
@@ -105,7 +106,7 @@ async function keepConnecting(
   options: Parameters<typeof connectTemporal>[0],
   signal: AbortSignal,
 ): Promise<Connected | undefined> {
-  const plugins = tracingPlugins(options.tracing)
+  const plugins = tracingPlugins(options.tracing ?? activeTracing())
   let waitMs = RECONNECT_MS_FIRST
   while (!signal.aborted) {
     try {

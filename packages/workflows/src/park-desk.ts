@@ -7,6 +7,7 @@ import {
   ActivityFailure,
   ApplicationFailure,
   CancellationScope,
+  allHandlersFinished,
   condition,
   defineUpdate,
   isCancellation,
@@ -154,7 +155,9 @@ async function standPark(state: DeskState, park: Park): Promise<ParkAction> {
   flagParked(true)
   showDetails(parkedDetails({ orderId: state.input.orderId, parkSeq, ...park }))
   try {
-    await condition(() => open.decision !== undefined)
+    // The handler's answer comes first, whatever interceptors run between: with tracing on and off
+    // the commands then stand in the same order, so each replays the other's histories (I20).
+    await condition(() => open.decision !== undefined && allHandlersFinished())
   } catch (error) {
     if (!isCancellation(error)) throw error
     open.decision = 'cancel'
