@@ -9,6 +9,9 @@ export const systemClock: Clock = {
   sleep,
 }
 
+/** The longest a timer can wait; asked for more, it would fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1
+
 function sleep(durationMs: number, signal?: StopSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted === true) return resolve()
@@ -17,7 +20,7 @@ function sleep(durationMs: number, signal?: StopSignal): Promise<void> {
       signal?.removeEventListener('abort', done)
       resolve()
     }
-    const timer = setTimeout(done, durationMs)
+    const timer = setTimeout(done, Math.min(durationMs, TIMER_MS_MAX))
     signal?.addEventListener('abort', done, { once: true })
   })
 }

@@ -43,10 +43,13 @@ export function readEnvironment<Shape extends z.ZodRawShape>(options: {
   return parsed.data
 }
 
+const isPort = (text: string): boolean => Number(text) <= 65_535
+
 /** `host:port`; port 0 asks for any free one. */
 export const addressSetting = z
   .string({ error: 'is required, as host:port' })
   .regex(/^[^\s:]+:\d{1,5}$/, 'must be host:port')
+  .refine((text) => isPort(text.split(':')[1] ?? ''), 'must have a port of at most 65535')
   .transform((text) => {
     const [host, port] = text.split(':') as [string, string]
     return { host, port: Number(port) }
@@ -56,6 +59,10 @@ export const addressSetting = z
 export const addressListSetting = z
   .string({ error: 'is required, as host:port[,host:port…]' })
   .regex(/^[^\s:,]+:\d{1,5}(,[^\s:,]+:\d{1,5})*$/, 'must be host:port[,host:port…]')
+  .refine(
+    (text) => text.split(',').every((address) => isPort(address.split(':')[1] ?? '')),
+    'must have ports of at most 65535',
+  )
   .transform((text): readonly string[] => text.split(','))
 
 /** A URL with one of the protocols, such as `postgres:`. */
@@ -67,13 +74,22 @@ export function urlSetting(...protocols: readonly string[]) {
     })
 }
 
+/** Whole number in decimal digits, in a range; an empty value is a mistake, not a zero. */
+export function integerSetting(range: { readonly min: number; readonly max: number }) {
+  return z
+    .string({ error: 'is required, as a whole number' })
+    .regex(/^-?\d{1,15}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(range.min).max(range.max))
+}
+
 /** Whole number of milliseconds in a range, with a default. */
 export function durationMsSetting(range: {
   readonly min: number
   readonly max: number
   readonly fallback: number
 }) {
-  return z.coerce.number().int().min(range.min).max(range.max).default(range.fallback)
+  return integerSetting(range).default(range.fallback)
 }
 
 /** Path of a file whose trimmed content is the value: secrets come as files only. */

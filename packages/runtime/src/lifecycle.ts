@@ -1,5 +1,5 @@
 import { armCrashPoints } from '@holdfast/kernel'
-import { type Logger, describeError } from '@holdfast/telemetry'
+import { type DescribedError, type Logger, describeError } from '@holdfast/telemetry'
 import { BadConfiguration } from './env.ts'
 
 /** The parts of `process` a lifecycle needs; main hands them over. */
@@ -26,18 +26,19 @@ export async function runProcess(options: {
   readonly start: () => Promise<AsyncDisposable>
 }): Promise<void> {
   const { process, log } = options
-  armCrashPointFromEnvironment(process)
   let running: AsyncDisposable | undefined
   let ending = false
   const end = async (code: number): Promise<void> => {
     if (ending) return
     ending = true
-    const hardEnd = setTimeout(() => process.exit(1), DRAIN_MS_MAX)
-    hardEnd.unref()
+    setTimeout(() => {
+      log.error('The drain took too long and is cut')
+      process.exit(1)
+    }, DRAIN_MS_MAX)
     try {
       await running?.[Symbol.asyncDispose]()
     } catch (error) {
-      log.error('The drain failed', { failure: error as Error })
+      log.error('The drain failed', { failure: asError(error) })
       process.exit(1)
     }
     process.exit(code)
@@ -45,27 +46,35 @@ export async function runProcess(options: {
   process.on('SIGTERM', () => void end(0))
   process.on('SIGINT', () => void end(0))
   const bug = (error: unknown): void => {
-    log.error('A bug escaped; the process ends', { failure: error as Error })
+    log.error('A bug escaped; the process ends', { failure: asError(error) })
     void end(1)
   }
   process.on('uncaughtException', bug)
   process.on('unhandledRejection', bug)
   try {
+    armCrashPointFromEnvironment(process)
     running = await options.start()
   } catch (error) {
     const told = error instanceof BadConfiguration ? error.message : readable(error)
     process.stderr.write(`This process cannot start:\n${told}\n`)
-    log.error('The start failed', { failure: error as Error })
+    log.error('The start failed', { failure: asError(error) })
     process.exit(1)
   }
 }
 
+/** The texts of an error and its causes; a code stands in where the text is empty. */
 function readable(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const described = describeError(error)
-  return described.cause === undefined
-    ? described.message
-    : `${described.message} (${described.cause.message})`
+  let described: DescribedError | undefined = describeError(asError(error))
+  const texts: string[] = []
+  for (; described !== undefined; described = described.cause) {
+    texts.push(described.message === '' ? (described.code ?? described.name) : described.message)
+  }
+  const [first = 'unknown', ...causes] = texts
+  return causes.length === 0 ? first : `${first} (${causes.join(': ')})`
+}
+
+function asError(value: unknown): Error {
+  return value instanceof Error ? value : new Error(String(value))
 }
 
 /**

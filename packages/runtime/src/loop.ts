@@ -45,7 +45,11 @@ export function startLoop(options: {
           failure: asError(error),
         })
       }
-      if (waitMs === 0) continue
+      if (waitMs === 0) {
+        // A turn that never waits would otherwise keep timers and signals from being served.
+        await new Promise((resolve) => setImmediate(resolve))
+        continue
+      }
       await options.clock.sleep(waitMs, AbortSignal.any([stop.signal, wakeUp.signal]))
       if (wakeUp.signal.aborted) wakeUp = new AbortController()
     }

@@ -23,7 +23,13 @@ export async function startOperations(options: {
 }): Promise<Operations> {
   const metrics = startMetrics({ service: options.service })
   const readiness = watchReadiness(options)
-  const door = await openDoor({ ...options.address, readiness, metrics })
+  const door = await openDoor({ ...options.address, readiness, metrics }).catch(
+    async (error: unknown) => {
+      await readiness[Symbol.asyncDispose]()
+      await metrics.shutdown()
+      throw error
+    },
+  )
   return {
     address: door.address,
     readiness,
@@ -67,8 +73,8 @@ async function openDoor(options: {
     address: `${options.host}:${port}`,
     [Symbol.asyncDispose]: () =>
       new Promise<void>((resolve) => {
-        server.closeAllConnections()
         server.close(() => resolve())
+        server.closeAllConnections()
       }),
   }
 }

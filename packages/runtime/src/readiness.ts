@@ -40,17 +40,30 @@ export function watchReadiness(options: {
     ready: !draining && missing.size === 0,
     missing: draining ? ['draining', ...missing] : [...missing],
   })
+  const tell = (): void => {
+    for (const listener of listeners) {
+      try {
+        listener(report())
+      } catch (error) {
+        const failure = error instanceof Error ? error : new Error(String(error))
+        options.log.error('A listener for readiness failed', { failure })
+      }
+    }
+  }
   const note = (name: string, isMissing: boolean): void => {
     if (missing.has(name) === isMissing) return
     if (isMissing) missing.add(name)
     else missing.delete(name)
     options.log.info(isMissing ? 'Dependency lost' : 'Dependency ready', { dependency: name })
-    for (const listener of listeners) listener(report())
+    tell()
   }
   const loops = options.checks.map(async (check) => {
     while (!stop.signal.aborted) {
       const limit = AbortSignal.any([stop.signal, AbortSignal.timeout(CHECK_LIMIT_MS)])
-      note(check.name, !(await passes(check, limit)))
+      const isThere = await passes(check, limit)
+      // A check that was cut off by the end of the watch says nothing.
+      if (stop.signal.aborted) return
+      note(check.name, !isThere)
       await options.clock.sleep(CHECK_EVERY_MS, stop.signal)
     }
   })
@@ -58,7 +71,7 @@ export function watchReadiness(options: {
     report,
     drain: () => {
       draining = true
-      for (const listener of listeners) listener(report())
+      tell()
     },
     onChange: (listener) => void listeners.push(listener),
     [Symbol.asyncDispose]: async () => {
@@ -72,9 +85,12 @@ async function passes(check: ReadinessCheck, signal: AbortSignal): Promise<boole
   const tooLate = new Promise<false>((resolve) =>
     signal.addEventListener('abort', () => resolve(false), { once: true }),
   )
-  const answer = check.check(signal).then(
-    () => true,
-    () => false,
-  )
+  // Begun inside a promise, so that a check that throws at once is a loss like any other.
+  const answer = Promise.resolve()
+    .then(() => check.check(signal))
+    .then(
+      () => true,
+      () => false,
+    )
   return Promise.race([answer, tooLate])
 }

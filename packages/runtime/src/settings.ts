@@ -2,6 +2,7 @@ import { z } from 'zod'
 import {
   addressListSetting,
   addressSetting,
+  integerSetting,
   jsonFileSetting,
   secretFileSetting,
   urlSetting,
@@ -13,7 +14,7 @@ export const databaseSettings = {
   DATABASE_URL: urlSetting('postgres:', 'postgresql:'),
   DATABASE_PASSWORD_FILE: secretFileSetting,
   /** Connections at most; more than ten gains nothing on two cores. */
-  DATABASE_CONNECTIONS_MAX: z.coerce.number().int().min(1).max(50).default(8),
+  DATABASE_CONNECTIONS_MAX: integerSetting({ min: 1, max: 50 }).default(8),
 }
 
 /** Settings of every process: where operators look, how much is logged, which environment it is. */

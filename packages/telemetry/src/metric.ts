@@ -31,14 +31,26 @@ const DURATION_BUCKETS_MS = [
   1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000,
 ]
 
-/** Starts collecting for this process; metrics made before this call are kept. Call once. */
+/** Rises when a provider is registered: instruments made before then count for nobody. */
+let providerGeneration = 0
+
+/** Gauges made before the start, to be registered then. */
+const gaugeMakers: (() => void)[] = []
+
+/**
+ * Starts collecting for this process. Instruments may be made before; what they counted until now
+ * is not kept. A second call in one process collects nothing anew.
+ */
 export function startMetrics(options: { readonly service: string }): MetricsEndpoint {
   const exporter = new PrometheusExporter({ preventServerStart: true })
   const provider = new MeterProvider({
     resource: resourceFromAttributes({ 'service.name': `holdfast-${options.service}` }),
     readers: [exporter],
   })
-  metrics.setGlobalMeterProvider(provider)
+  if (metrics.setGlobalMeterProvider(provider)) {
+    providerGeneration += 1
+    for (const make of gaugeMakers) make()
+  }
   return {
     handle: (request, response) => exporter.getMetricsRequestHandler(request, response),
     shutdown: () => provider.shutdown(),
@@ -69,16 +81,22 @@ export function observedGauge(
   description: string,
   read: () => Iterable<{ readonly value: number; readonly labels?: Labels }>,
 ): void {
-  const gauge = metrics.getMeter(METER_NAME).createObservableGauge(name, { description })
-  gauge.addCallback((result) => {
-    for (const { value, labels } of read()) result.observe(value, labels)
-  })
+  const make = (): void => {
+    const gauge = metrics.getMeter(METER_NAME).createObservableGauge(name, { description })
+    gauge.addCallback((result) => {
+      for (const { value, labels } of read()) result.observe(value, labels)
+    })
+  }
+  if (providerGeneration > 0) make()
+  else gaugeMakers.push(make)
 }
 
 function lazy<T>(make: () => T): () => T {
-  let made: T | undefined
+  let made: { readonly instrument: T; readonly generation: number } | undefined
   return () => {
-    made ??= make()
-    return made
+    if (made?.generation !== providerGeneration) {
+      made = { instrument: make(), generation: providerGeneration }
+    }
+    return made.instrument
   }
 }

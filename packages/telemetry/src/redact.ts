@@ -105,7 +105,8 @@ export function redactFields(fields: Fields): Record<string, unknown> {
 /** Bound on the chain of causes written for one error. */
 const CAUSE_DEPTH_MAX = 5
 
-interface DescribedError {
+/** An error as plain data. */
+export interface DescribedError {
   readonly name: string
   readonly message: string
   readonly code?: string
