@@ -91,7 +91,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   // It answers streams in the same messages as the service does.
   projection: room({
     rooms: ['events', 'domain', 'store', 'service'],
-    packages: ['bus', 'proto'],
+    packages: ['bus', 'outbox', 'proto'],
     packageTypes: ['pg', 'runtime'],
   }),
   password: room({ rooms: ['domain'], packages: ['runtime'] }),

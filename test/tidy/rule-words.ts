@@ -68,7 +68,7 @@ const BANS: readonly Ban[] = [
   },
 ]
 
-/** A fixed wait in a test is either too short or too long; a clock that tests move does not wait. */
+/** A fixed wait in a test is too short or too long; a clock that tests move does not wait. */
 const FIXED_WAIT = /^(sleep|delay|wait|systemClock\.sleep)$/
 const REAL_CLOCK_WAIT = /^(clock|\w+\.clock)\.sleep$/
 

@@ -1,0 +1,83 @@
+import { fileURLToPath } from 'node:url'
+import { readFileSync } from 'node:fs'
+import type { ServiceName } from '@holdfast/rpc'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { refusedBy, strangerOf } from './callers.ts'
+import { countTable } from './count-table.ts'
+import { type Marketplace, startMarketplace } from './marketplace.ts'
+import { RPCS, type RpcUnderWalk } from './services.ts'
+import type { Target } from './target.ts'
+import { type Cell, problemOf, walkRpc } from './walk.ts'
+import { createWorld, type World } from './world.ts'
+
+/** Fourteen processes, two sellers, and a machine that may be busy. */
+const START_TIMEOUT_MS = 300_000
+
+let marketplace: Marketplace
+let world: World
+const targets = new Map<ServiceName, Target>()
+const cells = new Map<ServiceName, Cell[]>()
+
+beforeAll(async () => {
+  marketplace = await startMarketplace()
+  world = await createWorld(marketplace)
+}, START_TIMEOUT_MS)
+
+afterAll(async () => {
+  process.stdout.write(`${countTable(cells)}\n`)
+  await world?.[Symbol.asyncDispose]()
+  await marketplace?.[Symbol.asyncDispose]()
+})
+
+async function targetOf(service: ServiceName): Promise<Target> {
+  const target = targets.get(service) ?? (await world.target(service))
+  targets.set(service, target)
+  return target
+}
+
+/** The same random bytes for an RPC in every run. */
+function seedOf(path: string): number {
+  return Array.from(path).reduce((seed, letter) => seed * 31 + letter.charCodeAt(0), 7) >>> 0
+}
+
+async function walk(rpc: RpcUnderWalk): Promise<readonly Cell[]> {
+  const walked = await walkRpc({
+    ...rpc,
+    world,
+    target: await targetOf(rpc.service),
+    refusedCallers: refusedBy(rpc.row),
+    stranger: strangerOf(rpc.sample.caller),
+    foreignId: (kind) => world.foreignId(kind),
+    seed: seedOf(rpc.path),
+  })
+  cells.set(rpc.service, [...(cells.get(rpc.service) ?? []), ...walked])
+  return walked
+}
+
+describe.each(Object.entries(Object.groupBy(RPCS, (rpc) => rpc.service)))('%s', (_name, rpcs) => {
+  test.each(rpcs.map((rpc) => [rpc.name, rpc] as const))(
+    '%s refuses every wrong call without an effect',
+    async (_rpcName, rpc) => {
+      const walked = await walk(rpc)
+      expect(walked.flatMap((cell) => problemOf(cell) ?? [])).toEqual([])
+      expect(walked.length).toBeGreaterThan(0)
+    },
+  )
+})
+
+test('every process is the one that was started', () => {
+  expect(world.crashes()).toEqual([])
+})
+
+test('every RPC of the contract is walked', () => {
+  const folder = new URL('../../proto/holdfast/', import.meta.url)
+  const walked = new Set(RPCS.map((rpc) => rpc.path))
+  for (const service of new Set(RPCS.map((rpc) => rpc.service))) {
+    const file = fileURLToPath(new URL(`${service}/v1/${service}_service.proto`, folder))
+    const text = readFileSync(file, 'utf8')
+    const name = /^service (\w+)/m.exec(text)?.[1] ?? ''
+    const rpcs = Array.from(text.matchAll(/^\s+rpc (\w+)\(/gm), (match) => match[1])
+    const paths = rpcs.map((rpc) => `/holdfast.${service}.v1.${name}/${rpc}`)
+    expect(paths.filter((path) => !walked.has(path))).toEqual([])
+  }
+})
