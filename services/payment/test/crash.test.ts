@@ -56,7 +56,7 @@ for (const moment of ['written', 'answered']) {
 
   test(`I2, I9: killed when the capture was ${moment}, the money is taken once`, async () => {
     const one = await payment.create(METHOD_OK)
-    await payment.checkout.authorizePayment(one.verb(), scope())
+    await payment.authorize(one)
     await dieAt(`payment.capture.${moment}`, 'capture', one)
     await untilState(one, Payment_State.CAPTURED)
     expect(await payment.provider.rows('transactions', one.paymentId)).toHaveLength(1)
@@ -69,7 +69,7 @@ for (const moment of ['written', 'answered']) {
 
   test(`I9: killed when the cancel was ${moment}, nothing stays held`, async () => {
     const one = await payment.create(METHOD_OK)
-    await payment.checkout.authorizePayment(one.verb(), scope())
+    await payment.authorize(one)
     await dieAt(`payment.cancel.${moment}`, 'void', one)
     await untilState(one, Payment_State.VOIDED)
     expect((await payment.provider.intents(one.paymentId))[0]?.state).toBe('voided')
@@ -78,15 +78,14 @@ for (const moment of ['written', 'answered']) {
   test(`I2: killed when the open was ${moment}, another call goes on with it`, async () => {
     const one = await payment.create(METHOD_OK)
     await dieAt(`payment.open.${moment}`, 'authorize', one)
-    const answer = await payment.checkout.authorizePayment(one.verb(), scope())
-    expect(answer.payment?.state).toBe(Payment_State.AUTHORIZED)
+    expect((await payment.authorize(one)).state).toBe(Payment_State.AUTHORIZED)
     expect(await payment.provider.rows('charges', one.paymentId)).toHaveLength(1)
   })
 
   test(`I2, I9: killed when the refund was ${moment}, the money goes back once`, async () => {
     const one = await payment.create(METHOD_OK)
-    await payment.checkout.authorizePayment(one.verb(), scope())
-    await payment.checkout.capturePayment({ ...one.verb(), amount: one.amount }, scope())
+    await payment.authorize(one)
+    await payment.capture(one)
     const victim = await processes.start('main', `payment.refund.${moment}`)
     const refund = { refundId: newId('refund'), amount: one.amount, reason: RefundReason.CANCELLED }
     await expect(

@@ -13,10 +13,9 @@ export async function captured(
   token: string = METHOD_OK,
 ): Promise<Created> {
   const one = await payment.create(token, splits)
-  await payment.checkout.authorizePayment(one.verb(), scope())
-  const request = { ...one.verb(), amount: one.amount }
-  const answer = await payment.checkout.capturePayment(request, scope())
-  expect(answer.payment?.state).toBe(Payment_State.CAPTURED)
+  await payment.authorize(one)
+  const { state } = await payment.capture(one)
+  expect(state).toBe(Payment_State.CAPTURED)
   return one
 }
 

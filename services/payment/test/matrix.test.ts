@@ -9,7 +9,7 @@ let payment: PaymentUnderTest
 let jobs: AsyncDisposable
 
 beforeAll(async () => {
-  payment = await startPayment({ callLimitMs: 300 })
+  payment = await startPayment({ callLimitMs: 800 })
   jobs = await payment.startJobs()
 })
 
@@ -98,7 +98,7 @@ test(
     await runCells(CELLS, async (cell) => {
       const one = await payment.create(METHOD_OK)
       await order(one.paymentId, 'confirm', cell)
-      await payment.checkout.authorizePayment(one.verb(), scope())
+      await payment.authorize(one)
       const isDeclined = cell.answer === 'declined'
       const state = isDeclined ? Payment_State.DECLINED : Payment_State.AUTHORIZED
       await eventually(async () => (await payment.get(one.paymentId)).state === state, RESOLVED)
@@ -114,9 +114,9 @@ test(
   async () => {
     await runCells(LATER_CELLS, async (cell) => {
       const one = await payment.create(METHOD_OK)
-      await payment.checkout.authorizePayment(one.verb(), scope())
+      await payment.authorize(one)
       await order(one.paymentId, 'capture', cell)
-      await payment.checkout.capturePayment({ ...one.verb(), amount: one.amount }, scope())
+      await payment.capture(one)
       const isDeclined = cell.answer === 'declined'
       const state = isDeclined ? Payment_State.AUTHORIZED : Payment_State.CAPTURED
       await eventually(async () => (await payment.get(one.paymentId)).state === state, RESOLVED)
@@ -132,7 +132,7 @@ test(
   async () => {
     await runCells(WITHOUT_DECLINE, async (cell) => {
       const one = await payment.create(METHOD_OK)
-      await payment.checkout.authorizePayment(one.verb(), scope())
+      await payment.authorize(one)
       await order(one.paymentId, 'cancel', cell)
       await payment.checkout.voidPayment(one.verb(), scope())
       await eventually(
@@ -150,11 +150,12 @@ test(
   async () => {
     await runCells(WITHOUT_DECLINE, async (cell) => {
       const one = await payment.create(METHOD_OK)
-      await payment.checkout.authorizePayment(one.verb(), scope())
-      await payment.checkout.capturePayment({ ...one.verb(), amount: one.amount }, scope())
-      await order(one.paymentId, 'refund', cell)
+      await payment.authorize(one)
+      await payment.capture(one)
+      const refundId = newId('refund')
+      await order(one.paymentId, 'refund', cell, { ref: refundId, operation: 'find' })
       const refund = {
-        refundId: newId('refund'),
+        refundId,
         amount: one.amount,
         reason: RefundReason.CANCELLED,
       }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type OrderId, type PaymentId, present, type SellerId } from '@holdfast/kernel'
-import { type Payment, PaymentServiceDefinition } from '@holdfast/proto/payment'
+import { type Payment, Payment_State, PaymentServiceDefinition } from '@holdfast/proto/payment'
 import { type Caller, createRpcClient, type RpcClient, scopeFor } from '@holdfast/rpc'
 import { newId, systemClock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
@@ -8,6 +8,7 @@ import {
   backing,
   createTestCallers,
   createTestDatabase,
+  eventually,
   type TestDatabase,
 } from '@holdfast/testkit'
 import type { SubOrderSplit } from '../src/domain.ts'
@@ -35,6 +36,15 @@ export const VAULT_KEYS = {
 
 type Client = RpcClient<PaymentServiceDefinition>
 
+/** On a starved machine any call may time out, and its outcome is unknown for a while. */
+const UNKNOWN_STATES: ReadonlySet<number> = new Set([
+  Payment_State.CREATED,
+  Payment_State.OPENED,
+  Payment_State.AUTHORIZING,
+  Payment_State.CAPTURING,
+])
+const KNOWN = { withinMs: 60_000 }
+
 /** Copies of the service with one database and one provider, and clients that act as told. */
 export interface PaymentUnderTest extends AsyncDisposable {
   readonly database: TestDatabase
@@ -47,6 +57,10 @@ export interface PaymentUnderTest extends AsyncDisposable {
   /** Creates a payment of one sub-order or more with this method token. */
   create(methodToken: string, splits?: readonly SubOrderSplit[]): Promise<Created>
   get(paymentId: string): Promise<Payment>
+  /** Authorises as checkout does: again until it is known or parked. */
+  authorize(one: Created): Promise<Payment>
+  /** Captures an authorised payment, again until it is known or parked. */
+  capture(one: Created): Promise<Payment>
 }
 
 /** A payment that was created, with what later verbs need. */
@@ -165,6 +179,11 @@ export async function startPayment(
     return client
   }
   const checkout = clientOf({ kind: 'service', service: 'checkout' })
+  const untilKnown = (ask: () => Promise<{ readonly payment?: Payment | undefined }>) =>
+    eventually(async () => {
+      const now = present((await ask()).payment, 'the payment')
+      return (now.parked || !UNKNOWN_STATES.has(now.state)) && now
+    }, KNOWN)
   return {
     database,
     provider,
@@ -184,6 +203,9 @@ export async function startPayment(
       const { payment } = await checkout.getPayment({ paymentId }, scope())
       return present(payment, 'the payment')
     },
+    authorize: (one) => untilKnown(() => checkout.authorizePayment(one.verb(), scope())),
+    capture: (one) =>
+      untilKnown(() => checkout.capturePayment({ ...one.verb(), amount: one.amount }, scope())),
     [Symbol.asyncDispose]: async () => {
       for (const client of clients) await client[Symbol.asyncDispose]()
       await Promise.all(copies.map((copy) => copy[Symbol.asyncDispose]()))

@@ -22,7 +22,7 @@ let payment: PaymentUnderTest
 let jobs: AsyncDisposable
 
 beforeAll(async () => {
-  payment = await startPayment({ callLimitMs: 400 })
+  payment = await startPayment({ callLimitMs: 1_000 })
   jobs = await payment.startJobs()
 })
 
@@ -52,20 +52,17 @@ async function untilState(paymentId: string, ...states: readonly number[]): Prom
 
 test('I2: authorise and capture charge the buyer once, and history says how it went', async () => {
   const one = await payment.create(METHOD_OK)
-  const authorized = await payment.checkout.authorizePayment(one.verb(), scope())
-  expect(authorized.payment?.state).toBe(Payment_State.AUTHORIZED)
-  expect(authorized.payment?.captureBeforeTime).toBeInstanceOf(Date)
-  const captured = await payment.checkout.capturePayment(
-    { ...one.verb(), amount: one.amount },
-    scope(),
-  )
-  expect(captured.payment).toMatchObject({
+  const authorized = await payment.authorize(one)
+  expect(authorized.state).toBe(Payment_State.AUTHORIZED)
+  expect(authorized.captureBeforeTime).toBeInstanceOf(Date)
+  const captured = await payment.capture(one)
+  expect(captured).toMatchObject({
     state: Payment_State.CAPTURED,
     capturedAmount: one.amount,
     unresolvedSinceTime: undefined,
     parked: false,
   })
-  expect(captured.payment?.history.map((move) => [move.state, move.version])).toEqual([
+  expect(captured.history.map((move) => [move.state, move.version])).toEqual([
     [Payment_State.CREATED, 1n],
     [Payment_State.OPENED, 2n],
     [Payment_State.AUTHORIZING, 3n],
@@ -124,7 +121,7 @@ const ENDS: readonly ScriptEnd[] = [
 for (const end of ENDS) {
   test(`I2, I9: ${end.script} at authorise ends as the script says`, async () => {
     const one = await payment.create(methodToken(end.script))
-    await payment.checkout.authorizePayment(one.verb(), scope())
+    await payment.authorize(one)
     const ended = await untilState(
       one.paymentId,
       Payment_State.AUTHORIZED,
@@ -146,8 +143,8 @@ const CAPTURE_ENDS: readonly (ScriptEnd & { readonly captures: number })[] = END
 for (const end of CAPTURE_ENDS) {
   test(`I2, I9: ${end.script} at capture ends as the script says`, async () => {
     const one = await payment.create(methodToken(end.script, 'capture'))
-    await payment.checkout.authorizePayment(one.verb(), scope())
-    await payment.checkout.capturePayment({ ...one.verb(), amount: one.amount }, scope())
+    await payment.authorize(one)
+    await payment.capture(one)
     const ended = await untilState(
       one.paymentId,
       Payment_State.CAPTURED,
@@ -167,7 +164,7 @@ for (const script of [
 ] as const) {
   test(`I9: ${script} at void ends without a hold on the buyer's money`, async () => {
     const one = await payment.create(methodToken(script, 'cancel'))
-    await payment.checkout.authorizePayment(one.verb(), scope())
+    await payment.authorize(one)
     const answer = await payment.checkout.voidPayment(one.verb(), scope())
     expect(stateIn(answer.payment?.state ?? 0, Payment_State.VOIDING, Payment_State.VOIDED)).toBe(
       true,
@@ -179,14 +176,12 @@ for (const script of [
 
 test('a decline is an answer that says why, not an error', async () => {
   const one = await payment.create(methodToken('declined'))
-  const answer = await payment.checkout.authorizePayment(one.verb(), scope())
-  expect(answer.payment).toMatchObject({
+  expect(await payment.authorize(one)).toMatchObject({
     state: Payment_State.DECLINED,
     declineReason: Payment_DeclineReason.INSUFFICIENT_FUNDS,
   })
   const unknownMethod = await payment.create('pm_of_nobody')
-  const refused = await payment.checkout.authorizePayment(unknownMethod.verb(), scope())
-  expect(refused.payment).toMatchObject({
+  expect(await payment.authorize(unknownMethod)).toMatchObject({
     state: Payment_State.DECLINED,
     declineReason: Payment_DeclineReason.INVALID_METHOD,
   })
@@ -194,8 +189,10 @@ test('a decline is an answer that says why, not an error', async () => {
 
 test('I2: another amount than asked is given back when the order is undone', async () => {
   const one = await payment.create(methodToken('wrong_amount'))
-  const parked = await payment.checkout.authorizePayment(one.verb(), scope())
-  expect(parked.payment).toMatchObject({ state: Payment_State.AUTHORIZING, parked: true })
+  expect(await payment.authorize(one)).toMatchObject({
+    state: Payment_State.AUTHORIZING,
+    parked: true,
+  })
   const voided = await payment.checkout.voidPayment(one.verb(), scope())
   expect(voided.payment).toMatchObject({ state: Payment_State.FAILED, parked: false })
   expect((await payment.provider.intents(one.paymentId))[0]?.state).toBe('voided')
@@ -222,12 +219,12 @@ test('a void ends a payment from every state that has no outcome yet', async () 
   const early = await payment.checkout.voidPayment(created.verb(), scope())
   expect(early.payment?.state).toBe(Payment_State.CANCELLED)
   const authorized = await payment.create(METHOD_OK)
-  await payment.checkout.authorizePayment(authorized.verb(), scope())
+  await payment.authorize(authorized)
   const given = await payment.checkout.voidPayment(authorized.verb(), scope())
   expect(given.payment?.state).toBe(Payment_State.VOIDED)
   const captured = await payment.create(METHOD_OK)
-  await payment.checkout.authorizePayment(captured.verb(), scope())
-  await payment.checkout.capturePayment({ ...captured.verb(), amount: captured.amount }, scope())
+  await payment.authorize(captured)
+  await payment.capture(captured)
   const late = await payment.checkout.voidPayment(captured.verb(), scope())
   expect(late.payment?.state).toBe(Payment_State.CAPTURED)
 })
@@ -257,7 +254,7 @@ test('I9: a payment is unresolved while the provider is away, and resolves after
   try {
     const one = await away.create(METHOD_OK)
     const held = await away.create(METHOD_OK)
-    await away.checkout.authorizePayment(held.verb(), scope())
+    await away.authorize(held)
     await away.provider.stop()
     const waiting = await away.checkout.authorizePayment(one.verb(), scope())
     expect(waiting.payment?.state).toBe(Payment_State.CREATED)
@@ -270,8 +267,7 @@ test('I9: a payment is unresolved while the provider is away, and resolves after
       async () => (await away.get(held.paymentId)).state === Payment_State.CAPTURED,
       LONG,
     )
-    const again = await away.checkout.authorizePayment(one.verb(), scope())
-    expect(again.payment?.state).toBe(Payment_State.AUTHORIZED)
+    expect((await away.authorize(one)).state).toBe(Payment_State.AUTHORIZED)
     expect(await away.provider.rows('transactions', held.paymentId)).toHaveLength(1)
   } finally {
     await loops[Symbol.asyncDispose]()
@@ -281,13 +277,13 @@ test('I9: a payment is unresolved while the provider is away, and resolves after
 
 test('a required action ends by the webhook that tells of it', async () => {
   const one = await payment.create(METHOD_REQUIRES_ACTION)
-  const answer = await payment.checkout.authorizePayment(one.verb(), scope())
-  expect(answer.payment?.state).toBe(Payment_State.ACTION_REQUIRED)
-  expect(answer.payment?.actionExpireTime).toBeInstanceOf(Date)
-  await fetch(`${answer.payment?.actionUrl}/succeed`, { method: 'POST' })
+  const answer = await payment.authorize(one)
+  expect(answer.state).toBe(Payment_State.ACTION_REQUIRED)
+  expect(answer.actionExpireTime).toBeInstanceOf(Date)
+  await fetch(`${answer.actionUrl}/succeed`, { method: 'POST' })
   await untilState(one.paymentId, Payment_State.AUTHORIZED)
   const other = await payment.create(METHOD_REQUIRES_ACTION)
-  await payment.checkout.authorizePayment(other.verb(), scope())
+  await payment.authorize(other)
   const voided = await payment.checkout.voidPayment(other.verb(), scope())
   expect(voided.payment?.state).toBe(Payment_State.CANCELLED)
 })
@@ -352,7 +348,7 @@ test('I23: the method token is stored sealed only while it is needed, and never 
     )
   const [before] = await sealed()
   expect(before?.method_sealed?.includes(token)).toBe(false)
-  await payment.checkout.authorizePayment(one.verb(), scope())
+  await payment.authorize(one)
   expect((await sealed())[0]?.method_sealed).toBeNull()
   const told = await payment.database.query<{ text: string }>(
     `SELECT convert_from(request, 'UTF8') AS text FROM provider_attempt

@@ -28,6 +28,8 @@ export interface ProviderUnderTest {
     readonly script: string | object
     readonly times?: number
   }): Promise<void>
+  /** Forgets what was ordered. */
+  clearOrders(): Promise<void>
   post(path: string, body: object): Promise<Response>
   /** Ends and starts it again on its ledger and address. */
   stop(): Promise<void>
@@ -81,6 +83,12 @@ export async function startProvider(
     order: async (order) => {
       const answer = await post('/admin/scripts', order)
       if (answer.status !== 201) throw new Error(`not ordered: ${await answer.text()}`)
+    },
+    clearOrders: async () => {
+      await fetch(`${url}/admin/scripts`, {
+        method: 'DELETE',
+        headers: { authorization: headers.authorization },
+      })
     },
     post,
     stop,

@@ -24,7 +24,7 @@ test('I2: a capture and a void at once end as one of both, at the provider too',
   const ends = new Set<number>()
   for (let round = 0; round < 20; round += 1) {
     const one = await payment.create(METHOD_OK)
-    await payment.checkout.authorizePayment(one.verb(), scope())
+    await payment.authorize(one)
     await Promise.allSettled([
       payment.checkout.capturePayment({ ...one.verb(), amount: one.amount }, scope()),
       payment.checkout.voidPayment(one.verb(), scope()),
@@ -45,9 +45,9 @@ test('I2: a buyer who completes an action while it is given up is not charged', 
   const payment = await start({ copies: 2 })
   for (let round = 0; round < 20; round += 1) {
     const one = await payment.create(METHOD_REQUIRES_ACTION)
-    const { payment: waiting } = await payment.checkout.authorizePayment(one.verb(), scope())
+    const waiting = await payment.authorize(one)
     await Promise.allSettled([
-      fetch(`${waiting?.actionUrl}/succeed`, { method: 'POST' }),
+      fetch(`${waiting.actionUrl}/succeed`, { method: 'POST' }),
       payment.checkout.voidPayment(one.verb(), scope()),
     ])
     await payment.checkout.voidPayment(one.verb(), scope())
@@ -61,7 +61,7 @@ test('I2: a buyer who completes an action while it is given up is not charged', 
 test('I9: an action that nobody completes is given up when its time is over', async () => {
   const payment = await start({ copies: 1 })
   const one = await payment.create(METHOD_REQUIRES_ACTION)
-  await payment.checkout.authorizePayment(one.verb(), scope())
+  await payment.authorize(one)
   await payment.database.query(
     `UPDATE payment SET action_expires_at = now() - interval '1 second', next_look_at = now()`,
   )
@@ -75,7 +75,7 @@ test('I9: an action that nobody completes is given up when its time is over', as
 test('I9: an authorisation nobody captures is given back before it lapses', async () => {
   const payment = await start({ copies: 1 })
   const one = await payment.create(METHOD_OK)
-  await payment.checkout.authorizePayment(one.verb(), scope())
+  await payment.authorize(one)
   await payment.database.query(
     `UPDATE payment SET capture_before = now() + interval '59 minutes', next_look_at = now()`,
   )
@@ -87,41 +87,41 @@ test('I9: an authorisation nobody captures is given back before it lapses', asyn
 })
 
 test('I2: past the window of its key a step goes on under a new one, and still once', async () => {
-  // The provider forgets keys after 3 s instead of 24 h, and answers no look for longer than that.
-  const payment = await start({ copies: 1, callLimitMs: 300, keyLifetimeMs: 3_000 })
-  const steps = ['confirm', 'capture', 'refund'] as const
-  for (const step of steps) {
+  // The provider forgets keys after 3 s instead of 24 h, and answers no look until then.
+  const payment = await start({ copies: 1, callLimitMs: 500, keyLifetimeMs: KEY_LIFETIME_MS })
+  const { provider } = payment
+  for (const step of ['confirm', 'capture', 'refund'] as const) {
     const one = await payment.create(METHOD_OK)
     const ref = one.paymentId
     const refundId = newId('refund')
-    const lost = () =>
-      payment.provider.order({ ref, operation: step, script: 'timeout_before_charge' })
-    const blind = () =>
-      payment.provider.order({
-        ref: step === 'refund' ? refundId : ref,
-        operation: step === 'refund' ? 'find' : 'get',
-        script: { answer: 'http_500' },
-        times: 3,
-      })
-    const doubt = async () => {
-      await lost()
-      await blind()
+    const read =
+      step === 'refund' ? { ref: refundId, operation: 'find' } : { ref, operation: 'get' }
+    const beforeStep = async (now: string): Promise<void> => {
+      if (now !== step) return
+      await provider.order({ ref, operation: step, script: 'timeout_before_charge' })
+      await provider.order({ ...read, script: { answer: 'http_500' }, times: 1_000 })
     }
-    if (step === 'confirm') await doubt()
-    await payment.checkout.authorizePayment(one.verb(), scope())
-    await untilState(payment, ref, Payment_State.AUTHORIZED)
-    if (step === 'capture') await doubt()
-    await payment.checkout.capturePayment({ ...one.verb(), amount: one.amount }, scope())
-    await untilState(payment, ref, Payment_State.CAPTURED)
+    const afterStep = async (now: string): Promise<void> => {
+      if (now === step) await letKeyExpire(payment, step)
+    }
+    await beforeStep('confirm')
+    const authorize = payment.authorize(one)
+    await afterStep('confirm')
+    expect((await authorize).state).toBe(Payment_State.AUTHORIZED)
+    await beforeStep('capture')
+    const capture = payment.capture(one)
+    await afterStep('capture')
+    expect((await capture).state).toBe(Payment_State.CAPTURED)
     if (step !== 'refund') continue
-    await doubt()
+    await beforeStep('refund')
     const refund = { refundId, amount: one.amount, reason: RefundReason.CANCELLED }
     await payment.checkout.refundPayment({ ...one.verb(), ...refund }, scope())
+    await afterStep('refund')
     await eventually(async () => {
       const { refunds } = await payment.checkout.getPayment(one, scope())
       return refunds[0]?.state === Refund_State.SUCCEEDED
     }, LONG)
-    expect(await payment.provider.rows('transactions', ref)).toHaveLength(2)
+    expect(await provider.rows('transactions', ref)).toHaveLength(2)
   }
   const keys = await payment.database.query<{ step: string }>(
     'SELECT step FROM provider_attempt WHERE n = 2 ORDER BY step',
@@ -129,10 +129,18 @@ test('I2: past the window of its key a step goes on under a new one, and still o
   expect(keys.map((row) => row.step)).toEqual(['capture', 'confirm', 'refund'])
 })
 
-async function untilState(
-  payment: PaymentUnderTest,
-  paymentId: string,
-  state: number,
-): Promise<void> {
-  await eventually(async () => (await payment.get(paymentId)).state === state, LONG)
+const KEY_LIFETIME_MS = 3_000
+
+/** Waits until the provider no longer knows the key of the step's only attempt, then lets it see. */
+async function letKeyExpire(payment: PaymentUnderTest, step: string): Promise<void> {
+  await eventually(async () => {
+    const old = await payment.database.query(
+      `SELECT 1 FROM provider_attempt WHERE step = $1
+         AND first_sent_at < clock_timestamp() - $2 * interval '1 millisecond'
+       GROUP BY subject_id HAVING count(*) = 1 AND max(outcome) IN ('unknown', 'in_flight')`,
+      [step, KEY_LIFETIME_MS],
+    )
+    return old.length === 1
+  }, LONG)
+  await payment.provider.clearOrders()
 }

@@ -24,7 +24,7 @@ let payment: PaymentUnderTest
 let jobs: AsyncDisposable
 
 beforeAll(async () => {
-  payment = await startPayment({ callLimitMs: 400 })
+  payment = await startPayment({ callLimitMs: 1_000 })
   jobs = await payment.startJobs()
 })
 

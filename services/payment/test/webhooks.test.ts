@@ -3,7 +3,7 @@ import { Payment_State } from '@holdfast/proto/payment'
 import { systemClock } from '@holdfast/runtime'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type PaymentUnderTest, scope, startPayment } from './payment-under-test.ts'
+import { type PaymentUnderTest, startPayment } from './payment-under-test.ts'
 import { WEBHOOK_SECRET } from './provider-under-test.ts'
 
 let payment: PaymentUnderTest
@@ -98,7 +98,7 @@ test('I10: early, late, doubled and lying events move a payment to the truth alo
   const jobs = await payment.startJobs()
   try {
     const one = await payment.create(METHOD_OK)
-    await payment.checkout.authorizePayment(one.verb(), scope())
+    await payment.authorize(one)
     const [intent] = await payment.provider.intents(one.paymentId)
     const id = intent?.id ?? ''
     // Events that claim what is not so: the object is looked up, and nothing moves.
@@ -115,7 +115,7 @@ test('I10: early, late, doubled and lying events move a payment to the truth alo
       state: Payment_State.AUTHORIZED,
       parked: false,
     })
-    await payment.checkout.capturePayment({ ...one.verb(), amount: one.amount }, scope())
+    await payment.capture(one)
     await send(eventFor(id, { type: 'intent.authorized' }))
     await eventually(async () => (await inboxOf(id)).every((row) => row.state === 'APPLIED'), LONG)
     expect((await payment.get(one.paymentId)).state).toBe(Payment_State.CAPTURED)
@@ -143,9 +143,9 @@ test('an event of an object nobody knows waits, and is parked after 72 hours', a
 test('I9: what no webhook tells is found in the list of events, and by looking', async () => {
   const one = await payment.create(METHOD_REQUIRES_ACTION)
   const ref = one.paymentId
-  const answer = await payment.checkout.authorizePayment(one.verb(), scope())
+  const answer = await payment.authorize(one)
   await payment.database.query("DELETE FROM webhook_inbox WHERE source = 'webhook'")
-  await fetch(`${answer.payment?.actionUrl}/succeed`, { method: 'POST' })
+  await fetch(`${answer.actionUrl}/succeed`, { method: 'POST' })
   const jobs = await payment.startJobs()
   try {
     await eventually(async () => {
@@ -169,8 +169,8 @@ test('two job processes at once apply every event and leave no payment behind', 
     const made = await Promise.all(
       Array.from({ length: 20 }, async () => {
         const one = await payment.create(METHOD_REQUIRES_ACTION)
-        const { payment: now } = await payment.checkout.authorizePayment(one.verb(), scope())
-        await fetch(`${now?.actionUrl}/succeed`, { method: 'POST' })
+        const now = await payment.authorize(one)
+        await fetch(`${now.actionUrl}/succeed`, { method: 'POST' })
         return one
       }),
     )
