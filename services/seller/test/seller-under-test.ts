@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import {
   type AccountId,
+  Conflict,
   type SellerId,
   type StockItemId,
   isHoldfastError,
@@ -22,6 +23,7 @@ import {
   backing,
   createTestCallers,
   createTestDatabase,
+  eventually,
 } from '@holdfast/testkit'
 import {
   SELLER_MIGRATIONS,
@@ -90,6 +92,25 @@ export async function refusalOf(call: Promise<unknown>): Promise<unknown> {
     () => 'no refusal',
     (error: unknown) => error,
   )
+}
+
+/**
+ * The answer of a call that is repeated, as a client should, only while another one of its kind is in
+ * progress; every other refusal is thrown at once.
+ */
+export async function answerOf<T>(call: () => Promise<T>): Promise<T> {
+  const outcome = await eventually(
+    async () => {
+      try {
+        return { answer: await call() }
+      } catch (error) {
+        return error instanceof Conflict && error.reason === 'KEY_IN_PROGRESS' ? false : { error }
+      }
+    },
+    { withinMs: 20_000 },
+  )
+  if ('error' in outcome) throw outcome.error
+  return outcome.answer
 }
 
 /** Starts two serving processes on a database of their own. */
