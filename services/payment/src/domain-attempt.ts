@@ -81,7 +81,7 @@ export const WINDOW_SHARE = 0.9
 /**
  * An authorisation is given back this long before it lapses, so that no capture is on its way then.
  */
-export const VOID_BEFORE_LAPSE_MS = HOUR_MS
+const VOID_BEFORE_LAPSE_MS = HOUR_MS
 /** How long a buyer has to complete an action. */
 export const ACTION_LIFETIME_MS = 15 * MINUTE_MS
 

@@ -55,11 +55,6 @@ export const NO_REFUND_PART: RefundPart = {
   platformTaxMinor: 0n,
 }
 
-/** True for accounts whose balance must never fall below zero on its normal side. */
-export function isGuarded(kind: AccountKind): boolean {
-  return kind.startsWith('SELLER_')
-}
-
 /** True where a debit balance is the normal one. */
 export function isDebitNormal(kind: AccountKind): boolean {
   return kind === 'CLEARING' || kind === 'SELLER_DEBT'

@@ -179,11 +179,6 @@ export async function startPayment(
     return client
   }
   const checkout = clientOf({ kind: 'service', service: 'checkout' })
-  const untilKnown = (ask: () => Promise<{ readonly payment?: Payment | undefined }>) =>
-    eventually(async () => {
-      const now = present((await ask()).payment, 'the payment')
-      return (now.parked || !UNKNOWN_STATES.has(now.state)) && now
-    }, KNOWN)
   return {
     database,
     provider,
@@ -192,6 +187,26 @@ export async function startPayment(
     checkout,
     clientOf,
     startJobs: () => createPaymentJobs(shared, SILENT_LOGGER, overrides),
+    ...checkoutVerbs(checkout),
+    [Symbol.asyncDispose]: async () => {
+      for (const client of clients) await client[Symbol.asyncDispose]()
+      await Promise.all(copies.map((copy) => copy[Symbol.asyncDispose]()))
+      await provider[Symbol.asyncDispose]()
+      await database[Symbol.asyncDispose]()
+    },
+  }
+}
+
+type CheckoutVerbs = Pick<PaymentUnderTest, 'create' | 'get' | 'authorize' | 'capture'>
+
+/** What checkout does with a payment, in the words of a test. */
+function checkoutVerbs(checkout: Client): CheckoutVerbs {
+  const untilKnown = (ask: () => Promise<{ readonly payment?: Payment | undefined }>) =>
+    eventually(async () => {
+      const now = present((await ask()).payment, 'the payment')
+      return (now.parked || !UNKNOWN_STATES.has(now.state)) && now
+    }, KNOWN)
+  return {
     create: async (methodToken, splits) => {
       const request = createRequest(methodToken, splits)
       await checkout.createPayment(request, scope())
@@ -206,12 +221,6 @@ export async function startPayment(
     authorize: (one) => untilKnown(() => checkout.authorizePayment(one.verb(), scope())),
     capture: (one) =>
       untilKnown(() => checkout.capturePayment({ ...one.verb(), amount: one.amount }, scope())),
-    [Symbol.asyncDispose]: async () => {
-      for (const client of clients) await client[Symbol.asyncDispose]()
-      await Promise.all(copies.map((copy) => copy[Symbol.asyncDispose]()))
-      await provider[Symbol.asyncDispose]()
-      await database[Symbol.asyncDispose]()
-    },
   }
 }
 
@@ -247,7 +256,7 @@ function settingsFor(of: {
 }
 
 /** A client of copies at these addresses. */
-export function openClient(addresses: readonly string[], token: string): Client {
+function openClient(addresses: readonly string[], token: string): Client {
   return createRpcClient({
     definition: PaymentServiceDefinition,
     to: 'payment',

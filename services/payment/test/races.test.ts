@@ -86,7 +86,7 @@ test('I9: an authorisation nobody captures is given back before it lapses', asyn
   expect((await payment.provider.intents(one.paymentId))[0]?.state).toBe('voided')
 })
 
-test('I2: past the window of its key a step goes on under a new one, and still once', async () => {
+test('I2: past the window of its key a step goes on under a new one, once', async () => {
   // The provider forgets keys after 3 s instead of 24 h, and answers no look until then.
   const payment = await start({ copies: 1, callLimitMs: 500, keyLifetimeMs: KEY_LIFETIME_MS })
   const { provider } = payment
@@ -131,7 +131,7 @@ test('I2: past the window of its key a step goes on under a new one, and still o
 
 const KEY_LIFETIME_MS = 3_000
 
-/** Waits until the provider no longer knows the key of the step's only attempt, then lets it see. */
+/** Waits until the key of the step's only attempt has expired, then lets the service see. */
 async function letKeyExpire(payment: PaymentUnderTest, step: string): Promise<void> {
   await eventually(async () => {
     const old = await payment.database.query(
