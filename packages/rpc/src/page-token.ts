@@ -43,7 +43,9 @@ export function createPageTokens(secret: Uint8Array): {
 }
 
 function badToken(): InvalidInput {
-  return new InvalidInput('Use the page_token of the last answer, with the same filter.', [
-    { field: 'page_token', description: 'is not a token of this list, or is too old' },
-  ])
+  return new InvalidInput(
+    'Use the page_token of the last answer, with the same filter.',
+    [{ field: 'page_token', description: 'is not a token of this list, or is too old' }],
+    'PAGE_TOKEN_INVALID',
+  )
 }

@@ -12,7 +12,7 @@ import {
 export type OfferState = 'ACTIVE' | 'RETIRED'
 
 /** Moves of an offer; what is retired stays so, because orders name it. */
-export const OFFER_GRAPH = {
+const OFFER_GRAPH = {
   ACTIVE: ['RETIRED'],
   RETIRED: [],
 } as const satisfies StateGraph<OfferState>
@@ -93,7 +93,7 @@ export const OPTIONS_MAX = 10
 /** Countries of one way of shipping: all there are. */
 export const COUNTRIES_MAX = 250
 /** A copy whose watermark is older than this says that it is stale, ms. */
-export const FRESH_MS = 2_000
+const FRESH_MS = 2_000
 
 /** One price an offer had, from `at` until the next one. */
 export interface PastPrice {

@@ -63,7 +63,7 @@ export interface Blocks {
 }
 
 /** The reason against every capability of a seller that is not ACTIVE. */
-export const STATE_BLOCK = 'state'
+const STATE_BLOCK = 'state'
 
 /** A party that sells here. */
 export interface Seller extends Blocks {

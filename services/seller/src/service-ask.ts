@@ -24,7 +24,7 @@ export interface SellerParts {
 }
 
 /** Who made the call, for histories. */
-export function actorOf(caller: Caller): Actor {
+function actorOf(caller: Caller): Actor {
   const [principal] = principalsOf(caller)
   switch (caller.kind) {
     case 'buyer':

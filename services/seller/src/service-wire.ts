@@ -68,7 +68,7 @@ export function requirementMessage(requirement: Requirement): RequirementMessage
 }
 
 /** An amount as the wire has it. */
-export function moneyMessage({ currency, minor }: Money): MoneyMessage {
+function moneyMessage({ currency, minor }: Money): MoneyMessage {
   return { currencyCode: currency, minor }
 }
 
