@@ -36,11 +36,6 @@ export function refusedBy(row: AccessRow): readonly CallerName[] {
   return TRIED.filter((caller) => !AUDIENCES_OF[caller].some((one) => row.allow.includes(one)))
 }
 
-/** True when the row lets the caller in. */
-export function isLetIn(caller: CallerName, row: AccessRow): boolean {
-  return AUDIENCES_OF[caller].some((one) => row.allow.includes(one))
-}
-
 /** Somebody of the same audience and another tenant; undefined for callers without a tenant. */
 export function strangerOf(caller: CallerName): CallerName | undefined {
   if (caller === 'guest') return 'otherGuest'

@@ -185,7 +185,7 @@ export function profileOf(sellerId: SellerId) {
 }
 
 /** A shipping profile of the seller. */
-export async function newProfile(world: World, by: 'owner' | 'otherOwner' = 'owner') {
+async function newProfile(world: World, by: 'owner' | 'otherOwner' = 'owner') {
   const request = profileOf(world.sellerOf(by))
   const answer = await world.as(by).seller.setShippingProfile(request, world.scope())
   return need(answer.shippingProfile)

@@ -3,13 +3,13 @@ import { isCode, isGenerated, isVendored } from './source.ts'
 import type { Finding, SourceFile } from './source.ts'
 
 /** A function that does not fit on one screen does more than one thing. */
-export const FUNCTION_LINES_MAX = 70
+const FUNCTION_LINES_MAX = 70
 
 /** A file longer than this holds more than one reason to change. */
-export const FILE_LINES_MAX = 400
+const FILE_LINES_MAX = 400
 
 /** Two files side by side fit on one screen. */
-export const LINE_COLUMNS_MAX = 100
+const LINE_COLUMNS_MAX = 100
 
 /** Sizes of functions, files and lines. */
 export function checkSizes(files: readonly SourceFile[]): Finding[] {

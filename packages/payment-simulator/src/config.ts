@@ -10,7 +10,7 @@ import {
 import { z } from 'zod'
 
 /** Prefix of every variable this process reads. */
-export const ENVIRONMENT_PREFIX = 'HOLDFAST_PAYMENT_SIMULATOR_'
+const ENVIRONMENT_PREFIX = 'HOLDFAST_PAYMENT_SIMULATOR_'
 
 /**
  * Settings of the simulator; tests give them directly, the process reads them from its environment.

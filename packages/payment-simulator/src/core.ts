@@ -28,7 +28,7 @@ import type { Journal } from './journal.ts'
 import { apply, firedKey, type LedgerState } from './state.ts'
 
 /** The account id of this provider's only customer, as webhooks name it. */
-export const ACCOUNT_ID = 'acct_sim'
+const ACCOUNT_ID = 'acct_sim'
 
 /** What a call asks for. */
 export type Command =

@@ -62,7 +62,7 @@ export const NAMED_SCRIPTS = {
 export type ScriptName = keyof typeof NAMED_SCRIPTS
 
 /** True for one of the ten names. */
-export function isScriptName(name: string): name is ScriptName {
+function isScriptName(name: string): name is ScriptName {
   return Object.hasOwn(NAMED_SCRIPTS, name)
 }
 
@@ -117,7 +117,7 @@ export interface ScriptOrder {
 }
 
 /** Bound on waiting orders: a test that leaks them is told, instead of filling memory. */
-export const SCRIPT_ORDERS_MAX = 10_000
+const SCRIPT_ORDERS_MAX = 10_000
 
 /**
  * Scripts set by the admin endpoint, by (ref, operation), in the order they were set; memory only.

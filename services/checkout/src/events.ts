@@ -11,9 +11,9 @@ import { ErrorReason } from '@holdfast/proto/type'
 import type { Order, SubOrderState } from './domain.ts'
 
 /** Subject of every change of an order's state. */
-export const ORDER_CHANGED_SUBJECT = 'facts.v1.checkout.order-changed'
+const ORDER_CHANGED_SUBJECT = 'facts.v1.checkout.order-changed'
 /** Subject of every change of a sub-order's state. */
-export const SUB_ORDER_CHANGED_SUBJECT = 'facts.v1.checkout.sub-order-changed'
+const SUB_ORDER_CHANGED_SUBJECT = 'facts.v1.checkout.sub-order-changed'
 /** Hint that facts wait to be published. */
 export const OUTBOX_HINT = 'hint.v1.outbox.checkout'
 /** Subjects of payment's facts, which hint that an order may go on. */

@@ -21,9 +21,9 @@ import { z } from 'zod'
 /** Sellers of one cart: no more than it has lines. */
 const SELLERS_MAX = 100
 /** Orders of one page. */
-export const PAGE_SIZE_MAX = 100
+const PAGE_SIZE_MAX = 100
 /** Orders of one page when the request names none. */
-export const PAGE_SIZE_DEFAULT = 20
+const PAGE_SIZE_DEFAULT = 20
 
 const address = z.object({
   recipient: textField({ min: 1, max: 200 }),

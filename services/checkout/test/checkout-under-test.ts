@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { type OrderId, present } from '@holdfast/kernel'
+import { present } from '@holdfast/kernel'
 import {
   CheckoutServiceDefinition,
   type Order,
@@ -217,13 +217,4 @@ export function placeRequest(quoteId: string, waitFor: 'RESERVED' | 'PAID' = 'PA
     waitFor: PlaceOrderRequest_WaitFor[waitFor],
     returnUrl: '',
   }
-}
-
-/** The row's own view of an order, for what no answer shows. */
-export async function rowOf(database: TestDatabase, orderId: OrderId | string, uuid: string) {
-  const rows = await database.query<Record<string, unknown>>(
-    'SELECT state, hold_state, payment_state, parked FROM purchase WHERE order_id = $1',
-    [uuid],
-  )
-  return present(rows[0], orderId)
 }
