@@ -1,10 +1,18 @@
-import { DAY_MS } from '@holdfast/kernel'
+import { DAY_MS, canMove } from '@holdfast/kernel'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isFresh, lowestMinorBefore } from './domain-offer.ts'
+import { OFFER_GRAPH, type OfferState, isFresh, lowestMinorBefore } from './domain-offer.ts'
 
 const NOW = new Date('2026-05-01T12:00:00Z')
 const daysAgo = (days: number) => new Date(NOW.getTime() - days * DAY_MS)
+
+test('I10: an offer moves along one edge and no other pair of states', () => {
+  const states = Object.keys(OFFER_GRAPH) as OfferState[]
+  const edges = states.flatMap((from) =>
+    states.filter((to) => canMove<OfferState>(OFFER_GRAPH, from, to)).map((to) => `${from}>${to}`),
+  )
+  expect(edges).toEqual(['ACTIVE>RETIRED'])
+})
 
 test('the lowest price counts what held when the 30 days began and what came after', () => {
   const past = [

@@ -4,11 +4,18 @@ import {
   type Money,
   type OfferId,
   type SellerId,
+  type StateGraph,
   type StockItemId,
 } from '@holdfast/kernel'
 
 /** Whether an offer is for sale. */
 export type OfferState = 'ACTIVE' | 'RETIRED'
+
+/** Moves of an offer; what is retired stays so, because orders name it. */
+export const OFFER_GRAPH = {
+  ACTIVE: ['RETIRED'],
+  RETIRED: [],
+} as const satisfies StateGraph<OfferState>
 
 /** How an offer is taxed. */
 export type TaxCategoryName = 'STANDARD' | 'REDUCED' | 'ZERO'

@@ -6,6 +6,7 @@ import { SILENT_LOGGER, createLogger } from '@holdfast/telemetry'
 import { expect, onTestFinished, test } from 'vitest'
 import {
   type SellerUnderTest,
+  application,
   apply,
   refusalOf,
   requestId,
@@ -66,6 +67,26 @@ test('I23: what is submitted stands sealed in the dump, and in no answer or log'
     expect(lines.join('\n')).not.toContain(form)
   }
   expect(lines.join('\n')).not.toContain(applied.seller.legalName)
+})
+
+test('I23: a card number in free text is refused by its reason, and stands nowhere', async () => {
+  const lines: string[] = []
+  const destination = { write: (line: string) => void lines.push(line) }
+  const service = await startSeller({
+    log: createLogger({ service: 'seller', level: 'debug', destination }),
+  })
+  onTestFinished(async () => service[Symbol.asyncDispose]())
+  const applied = await apply(service)
+  const card = '4242 4242 4242 4242'
+  const request = submission(present(applied.requirements[0], 'a requirement'), `no. ${card}`)
+  const refusal = await refusalOf(applied.applicant.submitRequirement(request, scope()))
+  expect(refusal).toMatchObject({ reason: 'CARD_NUMBER_REFUSED' })
+  const name = { ...application(), displayName: `Shop ${card}` }
+  expect(await refusalOf(applied.applicant.applySeller(name, scope()))).toMatchObject({
+    reason: 'CARD_NUMBER_REFUSED',
+  })
+  const told = [String(refusal), lines.join('\n'), await dump(service)].join('\n')
+  expect(told).not.toContain(card)
 })
 
 test('I24: the reading role sees no sealed column', async () => {
