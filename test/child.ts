@@ -13,6 +13,7 @@ export interface Ended {
 }
 
 const running = new Set<() => void>()
+let isEnding = false
 
 /** Runs a program from the root and resolves when it has ended; never rejects. */
 export function runChild(options: {
@@ -22,6 +23,7 @@ export function runChild(options: {
   /** True: what it writes goes to the terminal at once; false: it is collected. */
   readonly live: boolean
 }): Promise<Ended> {
+  if (isEnding) return Promise.resolve({ exitCode: 1, output: 'Interrupted.\n', elapsedMs: 0 })
   const startedMs = performance.now()
   const bin = join(root, 'node_modules', '.bin')
   const child = spawn(options.command, options.args, {
@@ -55,9 +57,13 @@ export function runChild(options: {
   return promise
 }
 
-/** Ends the children when this program is told to end, or when whoever started it is gone. */
+/**
+ * Ends the children when this program is told to end, or when whoever started it is gone; from then
+ * on `runChild` starts nothing more.
+ */
 export function endChildrenWithThis(): void {
   const end = (): void => {
+    isEnding = true
     for (const stop of running) stop()
     process.exitCode = 1
   }
