@@ -102,7 +102,7 @@ test('I15: nobody is logged out when Redis is flushed and killed under traffic',
   }
 })
 
-test('I18: a healthy feed takes no snapshot, a killed NATS or deleted stream heals by itself', async () => {
+test('I18: a healthy feed takes no snapshot, a killed NATS or lost stream heals', async () => {
   const shop = await marketplace.openShop({ units: 50 })
   await eventually(
     async () => expect(await shop.stockView()).toEqual({ onHand: 50, reserved: 0, stale: false }),

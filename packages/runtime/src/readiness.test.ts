@@ -67,7 +67,7 @@ test('a listener that fails keeps neither the others nor the watch from going on
   await eventually(() => heard.at(-1) === false, { withinMs: 2_000 })
 })
 
-test('draining is not ready at once and for good, and ending the watch reports no loss', async () => {
+test('draining is not ready at once and for good, and ending it reports no loss', async () => {
   const readiness = watch([dependency()])
   await eventually(() => readiness.report().ready, { withinMs: 2_000 })
   readiness.drain()

@@ -48,7 +48,7 @@ test('I25: /readyz follows what the process needs within 2 s, /livez never does'
   await eventually(async () => (await get('/readyz?verbose')).status === 200, { withinMs: 2_000 })
 })
 
-test('/metrics tells what was counted since the start, by instruments older than it too', async () => {
+test('/metrics tells what was counted since the start, by older instruments too', async () => {
   early.add(2)
   const { status, body } = await get('/metrics')
   expect(status).toBe(200)

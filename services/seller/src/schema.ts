@@ -35,7 +35,7 @@ const productRefField = z
   .string()
   .regex(/^[\x21-\x7e]{0,128}$/, 'must be at most 128 visible characters')
 
-/** Text of a seller; a card number in it is refused by its own reason, before anything is stored. */
+/** Text of a seller; a card number in it is refused by its own reason and never stored. */
 function freeText(field: string, range: { readonly min: number; readonly max: number }) {
   return z
     .string()

@@ -241,7 +241,7 @@ test('I10: verbs that the graph does not allow are refused and change nothing', 
   expect((await read({ sellerId })).seller).toMatchObject({ version: 1n })
 })
 
-test('I10: a requirement is not reviewed before it was submitted, nor submitted twice', async () => {
+test('I10: a requirement is reviewed only once submitted, and not submitted twice', async () => {
   const applied = await apply(service)
   const requirement = present(applied.requirements[0], 'a requirement')
   const early = await refusalOf(service.operator.reviewRequirement(review(requirement), scope()))

@@ -103,7 +103,7 @@ test('an application that nobody goes on with is closed, and its workflow ends',
   )
 })
 
-test('an acceptance whose time is over opens the requirement and blocks its capability', async () => {
+test('an acceptance that ran out opens the requirement and blocks its capability', async () => {
   const applied = await admitSeller(service)
   await eventually(async () => (await statusOf(applied)) === 'RUNNING', { withinMs: 60_000 })
   await service.database.query(

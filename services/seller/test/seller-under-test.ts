@@ -95,8 +95,8 @@ export async function refusalOf(call: Promise<unknown>): Promise<unknown> {
 }
 
 /**
- * The answer of a call that is repeated, as a client should, only while another one of its kind is in
- * progress; every other refusal is thrown at once.
+ * The answer of a call that is repeated, as a client should, only while another one of its kind is
+ * in progress; every other refusal is thrown at once.
  */
 export async function answerOf<T>(call: () => Promise<T>): Promise<T> {
   const outcome = await eventually(
