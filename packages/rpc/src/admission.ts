@@ -14,6 +14,9 @@ export const METADATA_BYTES_MAX = 8_192
 /** Metadata under which the deadline reaches the handler; a caller's own value is dropped. */
 export const DEADLINE_KEY = 'holdfast-deadline-remaining-ms'
 
+/** Load balancers ask for health just when there is too much to do: never counted, nor refused. */
+const HEALTH_PREFIX = '/grpc.health.v1.Health/'
+
 /** Headers of which grpc-js would silently drop or join a second one. */
 const SINGLE_HEADERS = ['authorization', 'holdfast-class']
 
@@ -35,6 +38,7 @@ export function createAdmission(clock: Clock): {
 } {
   const active = { unary: 0, stream: 0 }
   const interceptor: ServerInterceptor = (method, call) => {
+    const isHealth = method.path.startsWith(HEALTH_PREFIX)
     const kind = method.responseStream || method.requestStream ? 'stream' : 'unary'
     let counted = false
     const countOut = (): void => {
@@ -45,13 +49,14 @@ export function createAdmission(clock: Clock): {
       start: (next) =>
         next({
           onReceiveMetadata: (metadata, pass) => {
-            const refusal = refuse(metadata, active, kind)
+            const refusal =
+              refuseMetadata(metadata) ?? (isHealth ? undefined : refuseLoad(active, kind))
             if (refusal !== undefined) {
               refusals.add(1, { reason: refusal.reason, method: method.path })
               return call.sendStatus(statusFor(refusal))
             }
-            active[kind] += 1
-            counted = true
+            if (!isHealth) active[kind] += 1
+            counted = !isHealth
             metadata.set(DEADLINE_KEY, String(remainingMs(call.getDeadline(), clock)))
             pass(metadata)
           },
@@ -69,13 +74,12 @@ export function createAdmission(clock: Clock): {
   }
 }
 
-function refuse(
-  metadata: Metadata,
-  active: { readonly unary: number; readonly stream: number },
-  kind: 'unary' | 'stream',
-): KnownError | undefined {
+function refuseMetadata(metadata: Metadata): KnownError | undefined {
   let bytes = 0
-  for (const [key, value] of Object.entries(metadata.getMap())) bytes += key.length + value.length
+  for (const key of Object.keys(metadata.getMap())) {
+    // Binary headers come as several values, of which the map has the first alone.
+    for (const value of metadata.get(key)) bytes += key.length + value.length
+  }
   if (bytes > METADATA_BYTES_MAX) {
     return new InvalidInput(`All metadata together must be at most ${METADATA_BYTES_MAX} bytes.`, [
       { field: 'metadata', description: 'is too large' },
@@ -89,8 +93,15 @@ function refuse(
       ])
     }
   }
-  if (kind === 'unary' ? active.unary < IN_FLIGHT_MAX : active.stream < STREAMS_MAX)
-    return undefined
+  return undefined
+}
+
+function refuseLoad(
+  active: { readonly unary: number; readonly stream: number },
+  kind: 'unary' | 'stream',
+): KnownError | undefined {
+  const hasRoom = kind === 'unary' ? active.unary < IN_FLIGHT_MAX : active.stream < STREAMS_MAX
+  if (hasRoom) return undefined
   return new Overloaded('OVERLOADED', 'Too many calls at once; repeat this one a little later.')
 }
 

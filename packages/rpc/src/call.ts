@@ -1,15 +1,14 @@
-import { createHmac, randomUUID } from 'node:crypto'
+import { createHmac, randomUUIDv7 } from 'node:crypto'
 import { status as GrpcStatus } from '@grpc/grpc-js'
-import { type Clock, Unavailable, isHoldfastError } from '@holdfast/kernel'
+import { type Clock, Unavailable, idFromUuid, isHoldfastError } from '@holdfast/kernel'
 import { type Logger, counter, durationHistogram } from '@holdfast/telemetry'
 import { type CallContext as GrpcContext, ServerError } from 'nice-grpc-common'
 import type { z } from 'zod'
 import { type AccessRow, requireAccess } from './access.ts'
-import { DEADLINE_KEY } from './admission.ts'
 import type { Authenticator } from './auth.ts'
 import { type Caller, principalsOf } from './caller.ts'
+import { type CallTime, endFailure } from './call-time.ts'
 import type { CallContext } from './context.ts'
-import { grantedMs } from './deadline.ts'
 import { UndecodableRequest } from './decode.ts'
 import type { RpcMethodDefinition } from './definition.ts'
 import { type StatusReply, replyFor } from './status.ts'
@@ -24,46 +23,44 @@ export interface MethodSetting {
   readonly schema: z.ZodType
   readonly authenticator: Authenticator
   readonly requestHashKey: Uint8Array
+  readonly shutdown: Shutdown
   readonly clock: Clock
   readonly log: Logger
+}
+
+/** The two steps in which a server ends: streams first, then what is still under way. */
+export interface Shutdown {
+  readonly draining: AbortSignal
+  readonly cut: AbortSignal
 }
 
 const callCounter = counter('holdfast_rpc_calls_total', 'Served calls by method and status')
 const callDuration = durationHistogram('holdfast_rpc_duration_ms', 'Time to serve a call')
 
-/** The checks before every handler: who, may they, is it well-formed. */
+/** The checks before every handler: in time, well-formed, who, may they. */
 export async function admit(
   setting: MethodSetting,
   request: unknown,
   grpc: GrpcContext,
+  time: CallTime,
 ): Promise<{ readonly call: CallContext; readonly checked: unknown }> {
-  const isStream = setting.method.responseStream || setting.method.requestStream
-  const askedMs = Number(grpc.metadata.get(DEADLINE_KEY) ?? Number.POSITIVE_INFINITY)
-  const timeoutMs = grantedMs(askedMs, isStream)
-  const startedAtMs = setting.clock.monotonicMs()
-  const scope = {
-    deadlineAtMs: startedAtMs + timeoutMs,
-    signal: limitSignal(grpc, askedMs, timeoutMs),
-  }
-  if (timeoutMs <= 0) {
-    throw new Unavailable(
-      'DEADLINE_TOO_SHORT',
-      'The deadline had passed on arrival; nothing was done.',
-    )
-  }
+  const { scope } = time
+  if (time.grantedMs <= 0) throw tooLate()
   if (request instanceof UndecodableRequest) throw request.failure
   const authorization = setting.access.ignoresToken ? undefined : grpc.metadata.get('authorization')
   const caller = await setting.authenticator.authenticate(authorization, scope)
   requireAccess(caller, setting.access)
   const checked = setting.method.requestStream ? request : validate(setting.schema, request)
+  // Finding out who calls may have taken all the time there was.
+  if (scope.signal.aborted) throw tooLate()
   return { call: contextFor({ setting, caller, scope, request, grpc }), checked }
 }
 
-function limitSignal(grpc: GrpcContext, askedMs: number, timeoutMs: number): AbortSignal {
-  // The transport aborts at the caller's own deadline; only a shorter grant needs a timer.
-  if (askedMs <= timeoutMs) return grpc.signal
-  if (timeoutMs <= 0 || timeoutMs > 2 ** 31 - 1) return grpc.signal
-  return AbortSignal.any([grpc.signal, AbortSignal.timeout(Math.ceil(timeoutMs))])
+function tooLate(): Unavailable {
+  return new Unavailable(
+    'DEADLINE_TOO_SHORT',
+    'The deadline passed before anything was done; repeat with the same request_id.',
+  )
 }
 
 function contextFor(options: {
@@ -96,24 +93,42 @@ function contextFor(options: {
  * HMAC over the decoded request in canonical encoding: unknown fields and field order do not count.
  */
 function hashRequest(setting: MethodSetting, request: unknown): Uint8Array {
-  const secrets = setting.access.secretFields ?? []
+  const { requestType } = setting.method
   const open = { ...(request as Record<string, unknown>) }
-  for (const name of secrets) open[name] = ''
-  const bytes = setting.method.requestType.encode(open).finish()
+  const secrets = setting.access.secretFields ?? []
+  if (secrets.length > 0) {
+    // Of any type, a field that is not sent reads as it does in a message of no bytes.
+    const blank = requestType.decode(new Uint8Array()) as Record<string, unknown>
+    for (const name of secrets) open[name] = blank[name]
+  }
+  const bytes = requestType.encode(open).finish()
   return createHmac('sha256', setting.requestHashKey).update(bytes).digest()
 }
 
 /**
  * Ends a call with its failure: status, details, metric, and a log line where an operator cares.
  */
-export function refuse(setting: MethodSetting, grpc: GrpcContext, error: unknown): ServerError {
-  if (error instanceof ServerError) return error
-  const incidentId = `inc_${randomUUID()}`
+export function refuse(
+  setting: MethodSetting,
+  grpc: GrpcContext,
+  thrown: unknown,
+  time: CallTime,
+): ServerError {
+  if (thrown instanceof ServerError) return thrown
+  const end = time.endedBy()
+  // Work that heeds its signal ends in an abort, which is no bug.
+  const isAbort = thrown instanceof Error && ABORT_NAMES.has(thrown.name)
+  const error =
+    isAbort && end !== undefined ? endFailure(end, setting.method.responseStream) : thrown
+  const incidentId = idFromUuid('incident', randomUUIDv7())
   const reply = replyFor(error, incidentId)
   logFailure(setting, error, reply, incidentId)
   grpc.trailer.set(DETAILS_KEY, encodeDetails(reply))
   return new ServerError(reply.code, reply.message)
 }
+
+/** Names of the errors by which platform and libraries say that a signal ended something. */
+const ABORT_NAMES = new Set(['AbortError', 'TimeoutError'])
 
 function logFailure(
   setting: MethodSetting,

@@ -1,4 +1,10 @@
-import { type HoldfastError, OutcomeUnknown, Unavailable } from '@holdfast/kernel'
+import {
+  type ErrorKind,
+  type HoldfastError,
+  OutcomeUnknown,
+  Unavailable,
+  isHoldfastError,
+} from '@holdfast/kernel'
 import { Status } from 'nice-grpc-common'
 import { errorFromStatus } from './status-details.ts'
 
@@ -8,11 +14,35 @@ const NEVER_SENT_TEXTS = ['No connection established', 'Name resolution failed',
 /** Methods whose names say that they change nothing. */
 const READING_NAMES = /^(get|list|validate|watch)/
 
-/** True for failures that count against a peer: it was away or too slow. */
-export function isTransient(error: unknown): boolean {
-  const code = (error as { code?: unknown }).code
-  return code === Status.UNAVAILABLE || code === Status.DEADLINE_EXCEEDED
+/** A call that was given less time than this, ms, says nothing about its peer by being late. */
+const PATIENCE_MS_MIN = 250
+
+/** True for failures that count against a peer: it was away, or too slow for a fair time. */
+export function isPeersFault(code: Status, givenMs: number, timeoutMs: number): boolean {
+  if (code === Status.UNAVAILABLE) return true
+  return code === Status.DEADLINE_EXCEEDED && givenMs >= Math.min(timeoutMs, PATIENCE_MS_MIN)
 }
+
+/**
+ * The failure of the last try, seen with those before it: when one of them may have been done, a
+ * last try that was turned away at the door proves nothing.
+ */
+export function failureAfterDoubt(last: unknown): unknown {
+  if (!isHoldfastError(last) || !TURNED_AWAY.has(last.kind)) return last
+  return new OutcomeUnknown(
+    'An earlier try of this call may have been done; repeat it with the same request_id.',
+    last.details,
+    { cause: last },
+  )
+}
+
+/** Kinds of refusal that come before a request's id is looked up. */
+const TURNED_AWAY: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
+  'unavailable',
+  'overloaded',
+  'unauthenticated',
+  'forbidden',
+])
 
 /** What a failed call means to the caller: refused, not done, or unknown. */
 export function callFailure(about: {

@@ -18,16 +18,57 @@ export function grantedMs(askedMs: number, isStream: boolean): number {
   return Math.max(0, Math.min(askedMs, DEADLINE_MS_MAX))
 }
 
+/** A bound on a piece of work; end it when the work is done, so that nothing is left behind. */
+export interface Limit extends Disposable {
+  /** Aborts with the parent, or when the time is over. */
+  readonly signal: AbortSignal
+  /** True when the time was over, and not the parent was quicker. */
+  hasPassed(): boolean
+}
+
+/** Starts a bound of `limitMs` (ms) under a parent's signal. */
+export function startLimit(options: {
+  readonly clock: Clock
+  readonly parent: AbortSignal
+  readonly limitMs: number
+}): Limit {
+  const { clock, parent, limitMs } = options
+  const limit = new AbortController()
+  const done = new AbortController()
+  let passed = false
+  const follow = (): void => limit.abort(parent.reason)
+  if (parent.aborted) follow()
+  // A listener that is taken off again: signals joined to others linger until they are collected.
+  parent.addEventListener('abort', follow, { once: true })
+  void clock.sleep(limitMs, done.signal).then(() => {
+    if (done.signal.aborted || limit.signal.aborted) return
+    passed = true
+    limit.abort()
+  })
+  return {
+    signal: limit.signal,
+    hasPassed: () => passed,
+    [Symbol.dispose]: () => {
+      parent.removeEventListener('abort', follow)
+      done.abort()
+    },
+  }
+}
+
+/** The longest a timer can wait, ms. */
+const TIMER_MS_MAX = 2 ** 31 - 1
+
 /** A scope that ends after `timeoutMs`, for work that no call asked for. */
 export function scopeFor(options: {
   readonly timeoutMs: number
   readonly clock: Clock
   readonly signal?: AbortSignal
 }): CallScope {
-  const limit = AbortSignal.timeout(Math.ceil(options.timeoutMs))
+  const { timeoutMs, clock, signal } = options
+  const limit = AbortSignal.timeout(Math.ceil(Math.min(Math.max(timeoutMs, 0), TIMER_MS_MAX)))
   return {
-    deadlineAtMs: options.clock.monotonicMs() + options.timeoutMs,
-    signal: options.signal === undefined ? limit : AbortSignal.any([options.signal, limit]),
+    deadlineAtMs: clock.monotonicMs() + timeoutMs,
+    signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
   }
 }
 

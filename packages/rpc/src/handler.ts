@@ -1,6 +1,7 @@
 import { status as GrpcStatus } from '@grpc/grpc-js'
 import type { CallContext as GrpcContext, ServerError } from 'nice-grpc-common'
 import { type MethodSetting, admit, measure, refuse } from './call.ts'
+import { endFailure, startCallTime } from './call-time.ts'
 import type { CallContext } from './context.ts'
 import { UndecodableRequest } from './decode.ts'
 import { validate } from './validate.ts'
@@ -24,14 +25,15 @@ async function serveUnary(
   grpc: GrpcContext,
 ): Promise<unknown> {
   const done = measure(setting)
+  using time = startCallTime(setting, grpc)
   try {
-    const { call, checked } = await admit(setting, request, grpc)
+    const { call, checked } = await admit(setting, request, grpc, time)
     const input = setting.method.requestStream ? checkEach(setting, checked) : checked
-    const response = await handler(input, call)
+    const response = await Promise.race([handler(input, call), time.overdue])
     done('OK')
     return response
   } catch (error) {
-    throw counted(refuse(setting, grpc, error), done)
+    throw counted(refuse(setting, grpc, error, time), done)
   }
 }
 
@@ -42,13 +44,23 @@ async function* serveStream(
   grpc: GrpcContext,
 ): AsyncGenerator {
   const done = measure(setting)
+  // What a reader that leaves in the middle is counted as.
+  let code = 'CANCELLED'
+  using time = startCallTime(setting, grpc)
   try {
-    const { call, checked } = await admit(setting, request, grpc)
+    const { call, checked } = await admit(setting, request, grpc, time)
     const input = setting.method.requestStream ? checkEach(setting, checked) : checked
     yield* handler(input, call) as AsyncIterable<unknown>
-    done('OK')
+    const end = time.endedBy()
+    // A stream that was ended must not look like one that is complete.
+    if (end !== undefined) throw endFailure(end, true)
+    code = 'OK'
   } catch (error) {
-    throw counted(refuse(setting, grpc, error), done)
+    const refusal = refuse(setting, grpc, error, time)
+    code = GrpcStatus[refusal.code] ?? String(refusal.code)
+    throw refusal
+  } finally {
+    done(code)
   }
 }
 

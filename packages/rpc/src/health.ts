@@ -14,10 +14,13 @@ const WATCH_EVERY_MS = 500
 export function createHealth(options: {
   readonly services: readonly string[]
   readonly isReady: () => boolean
+  /** Aborts when the server begins to end: watchers are told so and let go. */
+  readonly draining: AbortSignal
   readonly clock: Clock
 }) {
+  const { draining, clock } = options
   const status = (): HealthCheckResponse_ServingStatus =>
-    options.isReady()
+    options.isReady() && !draining.aborted
       ? HealthCheckResponse_ServingStatus.SERVING
       : HealthCheckResponse_ServingStatus.NOT_SERVING
   const isKnown = (service: string): boolean => service === '' || options.services.includes(service)
@@ -34,13 +37,15 @@ export function createHealth(options: {
     }),
     async *watch(request: { readonly service: string }, call: CallContext) {
       let told: HealthCheckResponse_ServingStatus | undefined
+      const gone = AbortSignal.any([call.signal, draining])
       while (!call.signal.aborted) {
         const present = isKnown(request.service)
           ? status()
           : HealthCheckResponse_ServingStatus.SERVICE_UNKNOWN
         if (present !== told) yield { status: present }
         told = present
-        await options.clock.sleep(WATCH_EVERY_MS, call.signal)
+        if (draining.aborted) return
+        await clock.sleep(WATCH_EVERY_MS, gone)
       }
     },
   }

@@ -6,6 +6,7 @@ import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-refl
 import type { AccessTable } from './access.ts'
 import { createAdmission } from './admission.ts'
 import type { Authenticator } from './auth.ts'
+import type { Shutdown } from './call.ts'
 import { REQUEST_BYTES_MAX, bindDefinition } from './decode.ts'
 import type { RequestSchemas, RpcHandlers, RpcServiceDefinition } from './definition.ts'
 import { wrapHandler } from './handler.ts'
@@ -31,14 +32,21 @@ export interface RpcServerOptions<S extends RpcServiceDefinition, Z extends Requ
   readonly log: Logger
 }
 
-/** A listening server. Disposing drains it: calls under way may finish for 8 s, then are cut. */
+/**
+ * A listening server. Disposing drains it: streams end at once, telling their readers to open them
+ * again elsewhere; other calls may finish for 6 s and are then answered as unknown.
+ */
 export interface RpcServer extends AsyncDisposable {
   /** `host:port` as it really listens. */
   readonly address: string
 }
 
-/** How long calls under way may go on while draining, ms. */
-const DRAIN_MS_MAX = 8_000
+/** How long calls under way may go on while draining, ms: the process has 9 s for everything. */
+const DRAIN_MS_MAX = 6_000
+/** How long the answers of calls that were cut may take to leave, ms. */
+const CUT_MS_MAX = 500
+/** Bound on what one connection may keep in memory, MB: a thousand streams of small messages. */
+const SESSION_MEMORY_MB_MAX = 64
 
 /** Starts listening. Fails with the listen error, such as EADDRINUSE. */
 export async function startRpcServer<S extends RpcServiceDefinition, Z extends RequestSchemas<S>>(
@@ -46,6 +54,8 @@ export async function startRpcServer<S extends RpcServiceDefinition, Z extends R
 ): Promise<RpcServer> {
   const { definition, clock, log } = options
   const admission = createAdmission(clock)
+  const draining = new AbortController()
+  const cut = new AbortController()
   const server = createServer({
     interceptors: [admission.interceptor],
     // Above our own cap, so that an oversize message is refused with details by our decoder.
@@ -54,13 +64,20 @@ export async function startRpcServer<S extends RpcServiceDefinition, Z extends R
     'grpc.keepalive_time_ms': 10_000,
     'grpc.keepalive_timeout_ms': 3_000,
     'grpc.enable_channelz': 0,
+    'grpc-node.max_session_memory': SESSION_MEMORY_MB_MAX,
   })
   const bound = bindDefinition(
     definition,
     (method) => options.access[method as keyof S['methods']]?.requestBytesMax ?? REQUEST_BYTES_MAX,
   )
-  server.add(bound as never, implementationOf(options) as never)
-  const health = createHealth({ services: [definition.fullName], isReady: options.isReady, clock })
+  const shutdown = { draining: draining.signal, cut: cut.signal }
+  server.add(bound as never, implementationOf(options, shutdown) as never)
+  const health = createHealth({
+    services: [definition.fullName],
+    isReady: options.isReady,
+    draining: draining.signal,
+    clock,
+  })
   server.add(HealthServiceDefinition as never, health as never)
   server.add(
     ServerReflectionService,
@@ -74,16 +91,35 @@ export async function startRpcServer<S extends RpcServiceDefinition, Z extends R
   return {
     address: `${options.host}:${port}`,
     [Symbol.asyncDispose]: async () => {
-      const stop = new AbortController()
-      const drained = server.shutdown().then(() => stop.abort())
-      await Promise.race([drained, clock.sleep(DRAIN_MS_MAX, stop.signal)])
-      if (!stop.signal.aborted) server.forceShutdown()
+      draining.abort()
+      const drained = server.shutdown()
+      if (await isDoneWithin(clock, drained, DRAIN_MS_MAX)) return
+      cut.abort()
+      if (await isDoneWithin(clock, drained, CUT_MS_MAX)) return
+      // A client that vanished in the middle of a stream would keep the shutdown waiting for ever.
+      server.forceShutdown()
     },
+  }
+}
+
+async function isDoneWithin(
+  clock: Clock,
+  work: Promise<unknown>,
+  limitMs: number,
+): Promise<boolean> {
+  const stop = new AbortController()
+  const done = work.then(() => true)
+  const late = clock.sleep(limitMs, stop.signal).then(() => false)
+  try {
+    return await Promise.race([done, late])
+  } finally {
+    stop.abort()
   }
 }
 
 function implementationOf<S extends RpcServiceDefinition, Z extends RequestSchemas<S>>(
   options: RpcServerOptions<S, Z>,
+  shutdown: Shutdown,
 ): Record<string, unknown> {
   const requestHashKey = createHmac('sha256', options.secret).update('request-hash').digest()
   return Object.fromEntries(
@@ -95,6 +131,7 @@ function implementationOf<S extends RpcServiceDefinition, Z extends RequestSchem
         schema: options.schemas[name as keyof S['methods']],
         authenticator: options.authenticator,
         requestHashKey,
+        shutdown,
         clock: options.clock,
         log: options.log,
       }

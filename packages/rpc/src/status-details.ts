@@ -45,10 +45,11 @@ export function encodeDetails(reply: StatusReply): Uint8Array {
     const value = BadRequest.encode({ fieldViolations }).finish()
     details.push({ typeUrl: `${TYPE_PREFIX}google.rpc.BadRequest`, value })
   }
-  if (reply.retryAfterMs !== undefined) {
+  if (reply.retryAfterMs !== undefined && Number.isFinite(reply.retryAfterMs)) {
+    const delayMs = Math.max(0, Math.round(reply.retryAfterMs))
     const retryDelay = {
-      seconds: BigInt(Math.floor(reply.retryAfterMs / 1_000)),
-      nanos: (reply.retryAfterMs % 1_000) * 1_000_000,
+      seconds: BigInt(Math.floor(delayMs / 1_000)),
+      nanos: (delayMs % 1_000) * 1_000_000,
     }
     const value = RetryInfo.encode({ retryDelay }).finish()
     details.push({ typeUrl: `${TYPE_PREFIX}google.rpc.RetryInfo`, value })
@@ -95,21 +96,27 @@ export function errorFromStatus(received: ReceivedStatus, cause: unknown): Holdf
     case GrpcStatus.ABORTED:
       return new Conflict(read.reason ?? 'KEY_IN_PROGRESS', message, details, options)
     case GrpcStatus.RESOURCE_EXHAUSTED:
-      return new Overloaded(read.reason ?? 'OVERLOADED', message, details, options)
+      // The transport says this too, of an answer that was too large for instance.
+      if (read.reason === undefined) break
+      return new Overloaded(read.reason, message, details, options)
     case GrpcStatus.UNAVAILABLE:
       return unavailable(read, message, options)
+    case GrpcStatus.UNIMPLEMENTED:
+      // An older copy of the peer: it never looked at the request.
+      return new Unavailable('UNIMPLEMENTED_METHOD', message, details, options)
+    case GrpcStatus.UNKNOWN:
+      if (read.reason === undefined) break
+      return new OutcomeUnknown(message, details, { ...options, reason: read.reason })
     case GrpcStatus.OK:
     case GrpcStatus.CANCELLED:
-    case GrpcStatus.UNKNOWN:
     case GrpcStatus.DEADLINE_EXCEEDED:
-    case GrpcStatus.UNIMPLEMENTED:
     case GrpcStatus.INTERNAL:
     case GrpcStatus.DATA_LOSS:
       break
     default:
       break
   }
-  // DEADLINE_EXCEEDED, CANCELLED, INTERNAL, UNKNOWN and codes nobody here sends.
+  // DEADLINE_EXCEEDED, CANCELLED, INTERNAL, and codes without our details.
   return new OutcomeUnknown('A service did not answer; it may or may not have done it.', details, {
     cause,
   })

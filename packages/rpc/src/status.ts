@@ -76,7 +76,8 @@ export function replyFor(error: unknown, incidentId: string): StatusReply {
 function replyForKnown(error: KnownError): StatusReply {
   return {
     code: STATUS_OF_KIND[error.kind],
-    message: error.message,
+    // Half a surrogate pair, as a cut text may end in, makes the transport throw.
+    message: error.message.toWellFormed(),
     reason: error.reason,
     metadata: error.details,
     violations: error.kind === 'invalid-input' ? error.violations : [],

@@ -48,12 +48,26 @@ export function idField<K extends IdKind>(kind: K) {
 
 /** As idField, or an empty string for "not given", which becomes undefined. */
 export function optionalIdField<K extends IdKind>(kind: K) {
-  return z.union([z.literal('').transform(() => undefined), idField(kind)])
+  return z.string().transform((raw, context) => {
+    if (raw === '') return undefined
+    if (isId(kind, raw)) return raw
+    context.addIssue({ code: 'custom', message: `must be an id like ${ID_PREFIXES[kind]}_…` })
+    return z.NEVER
+  })
 }
 
-// Characters that break Postgres text (NUL), logs (line ends) or a reader's eye (direction marks).
-const HOSTILE_CHARACTERS =
-  /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/u
+// Characters that break Postgres text (NUL), logs (line ends) or a reader's eye (direction marks,
+// letters without width). A joiner between two pictures is part of one emoji and may stay.
+const HOSTILE_CHARACTERS = new RegExp(
+  [
+    '[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5]',
+    '[\\u180b-\\u180f\\u200b\\u200c\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164]',
+    '[\\ufeff\\uffa0\\ufff0-\\ufffb\\u{e0000}-\\u{e0fff}]',
+    '(?<![\\p{Extended_Pictographic}\\p{Emoji_Modifier}\\ufe0f])\\u200d',
+    '\\u200d(?!\\p{Extended_Pictographic})',
+  ].join('|'),
+  'u',
+)
 
 /** Text for people: NFC-normalised, trimmed, without control or direction characters. */
 export function textField(range: { readonly min: number; readonly max: number }) {
@@ -109,18 +123,47 @@ export function enumField<V extends number>(values: readonly V[]) {
   })
 }
 
-// Issuer ranges of the large card schemes (ISO/IEC 7812): Visa, Mastercard, Amex, Discover, JCB,
-// Diners.
-const CARD_SHAPE = /(?<!\d)(?:4|5[1-5]|2[2-7]|3[4-9]|6[045])(?:[ -]?\d){11,17}(?!\d)/g
+// Issuer ranges of the large card schemes (ISO/IEC 7812): Visa; Mastercard, Maestro; Amex, JCB,
+// Diners; Discover, UnionPay, RuPay, Maestro.
+const CARD_PREFIX = /^(?:4|5[0-8]|2[2-7]|3[04-9]|6)/
+const CARD_DIGITS_MIN = 13
+const CARD_DIGITS_MAX = 19
+
+// Groups of digits with at most two separators between them, as people write numbers down.
+const DIGIT_RUN = /\d+(?:[\s.,:;_/*|·•\p{Pd}]{1,2}\d+)*/gu
 
 /**
  * True when free text holds what looks like a payment card number: issuer range, length and Luhn.
+ * Whole groups of digits are joined, so that a code or date beside the number does not hide it.
  */
 export function holdsCardNumber(text: string): boolean {
-  const matches = text.match(CARD_SHAPE) ?? []
-  return matches.some((match) => {
-    const digits = match.replaceAll(/[ -]/g, '')
-    return digits.length >= 13 && digits.length <= 19 && passesLuhn(digits)
+  const runs = withPlainDigits(text).match(DIGIT_RUN) ?? []
+  return runs.some((run) => {
+    const groups = run.match(/\d+/g) ?? []
+    return groups.some((_, first) => beginsCardNumber(groups, first))
+  })
+}
+
+function beginsCardNumber(groups: readonly string[], first: number): boolean {
+  let digits = ''
+  for (let index = first; index < groups.length; index += 1) {
+    digits += groups[index] ?? ''
+    if (digits.length > CARD_DIGITS_MAX) return false
+    if (digits.length >= CARD_DIGITS_MIN && CARD_PREFIX.test(digits) && passesLuhn(digits)) {
+      return true
+    }
+  }
+  return false
+}
+
+/** Scripts in which a keyboard or a font writes digits of its own, by their zero. */
+const ZEROS = [0x0660, 0x06f0, 0x0966, 0x09e6, 0x0e50]
+
+function withPlainDigits(text: string): string {
+  return text.normalize('NFKC').replaceAll(/\p{Nd}/gu, (digit) => {
+    const code = digit.codePointAt(0) ?? 0
+    const zero = ZEROS.find((start) => code >= start && code < start + 10)
+    return zero === undefined ? digit : String(code - zero)
   })
 }
 
