@@ -10,8 +10,11 @@ export type { SearchAttributeKind }
 /** Task queues of this house; each has one workflow entry and so one bundle. */
 export const TASK_QUEUES = [CHECKOUT_TASK_QUEUE, SELLER_TASK_QUEUE] as const
 
-/** Kind of task queue: which workflows run there, whatever the queue is called. */
-export type WorkflowEntry = (typeof TASK_QUEUES)[number]
+/**
+ * Kind of task queue: which workflows run there, whatever the queue is called. `echo` is for
+ * benchmarks alone; no service runs it.
+ */
+export type WorkflowEntry = (typeof TASK_QUEUES)[number] | 'echo'
 
 /** Where spans of workflows go; the same in client, worker and bundle, or in none of them. */
 export type TemporalTracing = OpenTelemetryPluginOptions
@@ -24,6 +27,7 @@ export interface WorkflowBundleCode {
 const ENTRY_MODULES: Readonly<Record<WorkflowEntry, string>> = {
   checkout: '@holdfast/workflows/checkout',
   seller: '@holdfast/workflows/onboarding',
+  echo: '@holdfast/workflows/echo',
 }
 
 const resolve = createRequire(import.meta.url).resolve

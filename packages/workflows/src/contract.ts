@@ -267,3 +267,14 @@ export interface OnboardingActivities {
   /** Performs one due action if the rows still call for it. */
   performDue(input: OnboardingDueInput): Promise<void>
 }
+
+/** Input and answer of the echo workflow, which measures what the server itself costs. */
+export interface EchoInput {
+  readonly echoId: string
+}
+
+/** The one effect the echo workflow needs. */
+export interface EchoActivities {
+  /** Answers its input. */
+  echo(input: EchoInput): Promise<EchoInput>
+}
