@@ -96,8 +96,8 @@ export function isSettled(order: Order): boolean {
 const WATCHES_MAX = 10
 
 /**
- * The order's states as they come, until it is settled; a watch that breaks is begun again after the
- * last version seen. Ends with the last one, or after ten watches.
+ * The order's states as they come, until it is settled; a watch that breaks is begun again after
+ * the last version seen. Ends with the last one, or after ten watches.
  */
 export async function* followOrder(guest: Actor, placed: Order): AsyncGenerator<Order> {
   let order = placed

@@ -2,6 +2,8 @@ import path from 'node:path'
 import { describeFailure, elapsed, SetupError } from '@holdfast/backing'
 import { HOUR_MS } from '@holdfast/kernel'
 import { systemClock } from '@holdfast/runtime'
+import { SILENT_LOGGER } from '@holdfast/telemetry'
+import { tellPurchase } from './demo-story.ts'
 import { type Marketplace, startMarketplace } from './marketplace.ts'
 import { parseStartOptions, type StartOptions } from './options.ts'
 import { summarize } from './summary.ts'
@@ -45,7 +47,9 @@ async function serve(options: StartOptions, interrupted: AbortSignal): Promise<n
   try {
     process.stdout.write(`${summarize(marketplace.endpoints(), options.dataFolder)}\n`)
     const complete = tellMissing(marketplace)
-    if (options.exit) return complete ? 0 : 1
+    const isBought =
+      options.purchase && complete ? await purchase(marketplace, !options.exit) : complete
+    if (options.exit) return isBought ? 0 : 1
     say('Everything serves; Ctrl-C ends it')
     await untilAborted(interrupted)
     return 0
@@ -53,6 +57,25 @@ async function serve(options: StartOptions, interrupted: AbortSignal): Promise<n
     say('Ending everything')
     await marketplace[Symbol.asyncDispose]()
     say('Ended')
+  }
+}
+
+/** Tells the demo purchase; true when everything that must hold afterwards does. */
+async function purchase(marketplace: Marketplace, goesOnServing: boolean): Promise<boolean> {
+  try {
+    const isGood = await tellPurchase({
+      endpoints: marketplace.endpoints(),
+      stage: { clock: systemClock, log: SILENT_LOGGER },
+      root: ROOT,
+      goesOnServing,
+      say,
+      show: (text) => process.stdout.write(`${text}\n`),
+    })
+    if (!isGood) process.stderr.write('The purchase does not hold; see the lines with NO above.\n')
+    return isGood
+  } catch (failure) {
+    process.stderr.write(`The demo purchase failed: ${describeFailure(failure)}\n`)
+    return false
   }
 }
 
