@@ -1,10 +1,9 @@
 import { IllegalState, NotFound, crashPoint, unreachable } from '@holdfast/kernel'
 import type { PayAnswer } from '@holdfast/workflows/contract'
 import { ROUNDS_MAX, type Step, endReason, keptMoving, stillUnknown } from './activities-step.ts'
-import { isEndedWithoutMoney } from './domain.ts'
+import { isEndedWithoutMoney, type Order } from './domain.ts'
 import { type PaymentView, nextPayStep, reasonOfPayment } from './domain-pay.ts'
 import {
-  type StoredOrder,
   beginPaying,
   noteAuthorising,
   noteCapturing,
@@ -14,7 +13,7 @@ import {
 } from './store.ts'
 
 /** The order after a round, an answer, or undefined when the order has to be read again. */
-type Round = StoredOrder | PayAnswer | undefined
+type Round = Order | PayAnswer | undefined
 
 /** Longest wait for the provider within one attempt, ms; the activity's own limit is 30 s. */
 const PROVIDER_MS = 20_000
@@ -25,7 +24,7 @@ const PROVIDER_MS = 20_000
  * thrown, and the next attempt looks it up before it calls again.
  */
 export async function pay(step: Step): Promise<PayAnswer> {
-  let order: StoredOrder | undefined
+  let order: Order | undefined
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
     order ??= await readOrder(step.db, step.orderId)
     const result = await payRound(step, order)
@@ -35,7 +34,7 @@ export async function pay(step: Step): Promise<PayAnswer> {
   throw keptMoving()
 }
 
-async function payRound(step: Step, order: StoredOrder): Promise<Round> {
+async function payRound(step: Step, order: Order): Promise<Round> {
   const next = nextPayStep(order)
   switch (next.kind) {
     case 'captured':
@@ -61,7 +60,7 @@ async function payRound(step: Step, order: StoredOrder): Promise<Round> {
   }
 }
 
-async function pinAndAuthorise(step: Step, order: StoredOrder): Promise<Round> {
+async function pinAndAuthorise(step: Step, order: Order): Promise<Round> {
   const isPinned = await pin(step, order)
   crashPoint('checkout.pay.pinned')
   // What became of the hold is written by its release, which asks.
@@ -69,7 +68,7 @@ async function pinAndAuthorise(step: Step, order: StoredOrder): Promise<Round> {
   return authorise(step, order)
 }
 
-async function pin(step: Step, order: StoredOrder): Promise<boolean> {
+async function pin(step: Step, order: Order): Promise<boolean> {
   try {
     return (await step.peers.inventory.pinHold(order, step.scope())).state === 'PINNED'
   } catch (error) {
@@ -87,7 +86,7 @@ function isHoldGone(error: unknown): boolean {
   return isRefusal && (error.reason === 'HOLD_EXPIRED' || error.reason === 'HOLD_STATE')
 }
 
-async function authorise(step: Step, order: StoredOrder): Promise<Round> {
+async function authorise(step: Step, order: Order): Promise<Round> {
   const noted = await noteAuthorising(step.db, order)
   if (noted === undefined) return undefined
   crashPoint('checkout.pay.authorising')
@@ -96,21 +95,17 @@ async function authorise(step: Step, order: StoredOrder): Promise<Round> {
   return afterAuthorisation(step, noted, view)
 }
 
-async function findAuthorisation(step: Step, order: StoredOrder): Promise<Round> {
+async function findAuthorisation(step: Step, order: Order): Promise<Round> {
   const found = await step.peers.payment.read(order, step.scope(PROVIDER_MS))
   const isUntouched = found.state === 'CREATED' || found.state === 'OPENED'
-  const view =
-    isUntouched && !found.isUnresolved
-      ? await step.peers.payment.authorise(order, step.scope(PROVIDER_MS))
-      : found
+  // Before AUTHORIZING payment waits to be asked again, and looks up before it sends: so ask.
+  const view = isUntouched
+    ? await step.peers.payment.authorise(order, step.scope(PROVIDER_MS))
+    : found
   return afterAuthorisation(step, order, view)
 }
 
-async function afterAuthorisation(
-  step: Step,
-  order: StoredOrder,
-  view: PaymentView,
-): Promise<Round> {
+async function afterAuthorisation(step: Step, order: Order, view: PaymentView): Promise<Round> {
   refuseParked(view)
   switch (view.state) {
     case 'AUTHORIZED':
@@ -148,27 +143,27 @@ function refuseParked(view: PaymentView): void {
   })
 }
 
-async function waitForBuyer(step: Step, order: StoredOrder, view: PaymentView): Promise<Round> {
+async function waitForBuyer(step: Step, order: Order, view: PaymentView): Promise<Round> {
   const waiting: PayAnswer = { outcome: 'waiting', waitsFor: 'buyer-action' }
   if (order.state === 'ACTION_REQUIRED' && order.actionUrl === view.actionUrl) return waiting
   const noted = await notePayment(step.db, order, view)
   return noted && waiting
 }
 
-async function refusedByPayment(step: Step, order: StoredOrder, view: PaymentView): Promise<Round> {
+async function refusedByPayment(step: Step, order: Order, view: PaymentView): Promise<Round> {
   const reason = reasonOfPayment(view)
   const noted = await notePayment(step.db, order, { ...view, reason })
   return noted && { outcome: 'refused', reason: endReason(reason) }
 }
 
-async function capture(step: Step, order: StoredOrder): Promise<Round> {
+async function capture(step: Step, order: Order): Promise<Round> {
   // The version in this write is that of the order without a cancel, so none can have come between.
   const noted = await noteCapturing(step.db, order)
   if (noted === undefined) return undefined
   return captureNow(step, noted)
 }
 
-async function captureNow(step: Step, order: StoredOrder): Promise<Round> {
+async function captureNow(step: Step, order: Order): Promise<Round> {
   crashPoint('checkout.pay.capturing')
   const view = await step.peers.payment.capture(order, step.scope(PROVIDER_MS))
   crashPoint('checkout.pay.captured')
@@ -180,7 +175,7 @@ async function captureNow(step: Step, order: StoredOrder): Promise<Round> {
   return afterCapture(step, order, view)
 }
 
-async function findCapture(step: Step, order: StoredOrder): Promise<Round> {
+async function findCapture(step: Step, order: Order): Promise<Round> {
   const found = await step.peers.payment.read(order, step.scope(PROVIDER_MS))
   if (found.state === 'AUTHORIZED' && !found.isUnresolved) {
     // The capture never arrived. After a cancel it is not sent again.
@@ -190,14 +185,14 @@ async function findCapture(step: Step, order: StoredOrder): Promise<Round> {
   return afterCapture(step, order, found)
 }
 
-async function afterCapture(step: Step, order: StoredOrder, view: PaymentView): Promise<Round> {
+async function afterCapture(step: Step, order: Order, view: PaymentView): Promise<Round> {
   if (view.state === 'CAPTURED') return notePayment(step.db, order, view)
   if (isEndedWithoutMoney(view.state)) return refusedByPayment(step, order, view)
   refuseParked(view)
   throw stillUnknown(step)
 }
 
-async function confirm(step: Step, order: StoredOrder): Promise<Round> {
+async function confirm(step: Step, order: Order): Promise<Round> {
   const hold = await step.peers.inventory.confirmHold(order, step.scope())
   crashPoint('checkout.pay.confirmed')
   return noteHold(step.db, order, hold.state)

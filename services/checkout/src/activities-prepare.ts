@@ -52,6 +52,7 @@ async function placeHold(step: Step, order: StoredWholeOrder): Promise<HoldView 
   } catch (error) {
     const refusal = holdRefusal(error)
     if (refusal === undefined) throw error
+    if (refusal.reason === 'OUT_OF_STOCK') step.noteSoldOut(refusal.ids)
     return refusal
   }
 }

@@ -3,6 +3,7 @@ import type { Logger } from '@holdfast/telemetry'
 import { currentAttempt } from '@holdfast/temporal'
 import { END_REASONS, type EndReason } from '@holdfast/workflows/contract'
 import { type CallScope, type Peers, stepScope } from './clients.ts'
+import type { OrderState } from './domain.ts'
 import type { PrimaryDb } from './store.ts'
 
 /** What the steps of a purchase work with, given by the composition root. */
@@ -12,8 +13,10 @@ export interface StepParts {
   readonly peers: Peers
   readonly clock: Clock
   readonly log: Logger
+  /** Told which items were short, for orders to come. */
+  readonly noteSoldOut: (itemIds: readonly string[]) => void
   /** Tells whoever waits for the order, here and in other processes. */
-  readonly changed: (orderId: OrderId) => void
+  readonly changed: (orderId: OrderId, state?: OrderState) => void
 }
 
 /** One attempt at a step of one order. */

@@ -2,10 +2,9 @@ import { IllegalState } from '@holdfast/kernel'
 import type { EndReason, FinishAnswer, UndoAnswer } from '@holdfast/workflows/contract'
 import { ROUNDS_MAX, type Step, keptMoving, stillUnknown } from './activities-step.ts'
 import { ordersEnded } from './telemetry.ts'
-import { isEndedWithoutMoney } from './domain.ts'
+import { isEndedWithoutMoney, type Order } from './domain.ts'
 import { type PaymentView, nextVoidStep } from './domain-pay.ts'
 import {
-  type StoredOrder,
   beginCancelling,
   endOrder,
   finishDuty,
@@ -42,7 +41,7 @@ export async function voidPayment(step: Step): Promise<UndoAnswer> {
   throw keptMoving()
 }
 
-async function voidOnce(step: Step, order: StoredOrder): Promise<void> {
+async function voidOnce(step: Step, order: Order): Promise<void> {
   const view = await askToVoid(step, order)
   if (view.state === 'CAPTURED' || isEndedWithoutMoney(view.state)) {
     await notePayment(step.db, order, view)
@@ -51,7 +50,7 @@ async function voidOnce(step: Step, order: StoredOrder): Promise<void> {
   throw stillUnknown(step)
 }
 
-async function askToVoid(step: Step, order: StoredOrder): Promise<PaymentView> {
+async function askToVoid(step: Step, order: Order): Promise<PaymentView> {
   try {
     return await step.peers.payment.void(order, step.scope(PROVIDER_MS))
   } catch (error) {
@@ -76,7 +75,7 @@ export async function releaseHold(step: Step): Promise<UndoAnswer> {
 /** Writes the terminal state, and gives the cart back at once if it can be done quickly. */
 export async function endAndRelease(step: Step, reason: EndReason): Promise<FinishAnswer> {
   const ended = await endOrder(step.db, step.orderId, { ...BY_WORKFLOW, reason })
-  step.changed(step.orderId)
+  step.changed(step.orderId, ended.state)
   ordersEnded.add(1, { state: ended.state, reason })
   if (ended.state !== 'PAID') {
     await atOnce(step, ended, 'RELEASE_CLAIM', () =>
@@ -89,7 +88,7 @@ export async function endAndRelease(step: Step, reason: EndReason): Promise<Fini
 /** Writes PAID, and completes the cart at once if it can be done quickly. */
 export async function finishAndComplete(step: Step): Promise<FinishAnswer> {
   const paid = await finishOrder(step.db, step.orderId, BY_WORKFLOW)
-  step.changed(step.orderId)
+  step.changed(step.orderId, paid.state)
   ordersEnded.add(1, { state: paid.state, reason: '' })
   if (paid.state === 'PAID') {
     await atOnce(step, paid, 'COMPLETE_CLAIM', () =>
@@ -102,7 +101,7 @@ export async function finishAndComplete(step: Step): Promise<FinishAnswer> {
 /** Tries a duty right away; it is written down already, so a failure costs time only. */
 async function atOnce(
   step: Step,
-  order: StoredOrder,
+  order: Order,
   duty: 'RELEASE_CLAIM' | 'COMPLETE_CLAIM',
   call: () => Promise<void>,
 ): Promise<void> {

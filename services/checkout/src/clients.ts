@@ -1,4 +1,13 @@
-import type { CartId, Clock, HoldId, Id, OfferId, OrderId, PaymentId } from '@holdfast/kernel'
+import type {
+  CartId,
+  Clock,
+  HoldId,
+  Id,
+  OfferId,
+  OrderId,
+  PaymentId,
+  StockItemId,
+} from '@holdfast/kernel'
 import { CartServiceDefinition } from '@holdfast/proto/cart'
 import { InventoryServiceDefinition } from '@holdfast/proto/inventory'
 import { PaymentServiceDefinition } from '@holdfast/proto/payment'
@@ -56,6 +65,11 @@ export interface SellerPort {
 
 /** The stock. */
 export interface InventoryPort {
+  /** Units that can be held now, by item, read from the truth; an unknown item has none. */
+  readAvailable(
+    itemIds: readonly StockItemId[],
+    scope: CallScope,
+  ): Promise<ReadonlyMap<string, number>>
   placeHold(
     ask: OrderIds & {
       readonly lines: readonly { readonly itemId: string; readonly quantity: number }[]
@@ -237,6 +251,11 @@ function inventoryPort(inventory: RpcClient<InventoryServiceDefinition>): Invent
     orderId: ids.orderId,
   })
   return {
+    readAvailable: async (itemIds, scope) => {
+      const request = { itemIds: [...itemIds], sellerId: '' }
+      const { items } = await inventory.getAvailability(request, scope)
+      return new Map(items.map((item) => [item.itemId, item.available]))
+    },
     placeHold: async ({ lines, ...ids }, scope) => {
       const request = { ...verb(ids, 'hold'), lines: [...lines] }
       return holdView((await inventory.placeHold(request, scope)).hold)

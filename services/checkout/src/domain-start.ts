@@ -13,7 +13,7 @@ export type StartOutcome = 'started' | 'rejected' | 'gone-on' | 'later'
  * order starts the run again. Repeats change nothing. Never throws: what cannot be done now is
  * `later`.
  */
-export type StartOrder = (orderId: OrderId, limitMs: number) => Promise<StartOutcome>
+export type StartOrder = (order: OrderId | Order, limitMs: number) => Promise<StartOutcome>
 
 /** Tells an order's run to look at its row again; only a hint, so it never fails. */
 export type PokeRun = (orderId: OrderId) => Promise<void>

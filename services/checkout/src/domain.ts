@@ -2,6 +2,7 @@ import {
   type CartId,
   type ErrorReason,
   type HoldId,
+  type Id,
   type OrderId,
   type PaymentId,
   type QuoteId,
@@ -156,6 +157,12 @@ export interface Order {
   readonly failureIds: readonly string[]
   readonly isCancelRequested: boolean
   readonly isParked: boolean
+  /** Its sellers, by id. */
+  readonly sellerIds: readonly SellerId[]
+  /** Id of the one refund it may have. */
+  readonly refundId: Id<'refund'>
+  /** When its money was on its way back; undefined when it was not refunded. */
+  readonly refundedAt: Date | undefined
   /** When the hold ends by itself, while RESERVED. */
   readonly expiresAt: Date | undefined
   readonly createdAt: Date
@@ -243,6 +250,16 @@ export function pathToEnd(state: OrderState, reason: ErrorReason): readonly Orde
   if (state === 'PENDING') return ['REJECTED']
   assert(canMove<OrderState>(ORDER_GRAPH, state, 'CANCELLED'), `${state} can be cancelled`)
   return ['CANCELLED']
+}
+
+/**
+ * States that nobody outside acts on, so that no fact tells of them: a purchase on its usual way.
+ */
+const QUIET_STATES: readonly OrderState[] = ['RESERVED', 'PAYING']
+
+/** True when entering the state is told to other services. */
+export function isTold(state: OrderState): boolean {
+  return !QUIET_STATES.includes(state)
 }
 
 /** Work that outlives an order's last state and is repeated until done. */

@@ -1,7 +1,7 @@
 import { HoldfastError, IllegalState, NotFound, unreachable } from '@holdfast/kernel'
-import { isEndedWithoutMoney } from './domain.ts'
+import { type Order, isEndedWithoutMoney } from './domain.ts'
 import type { JobParts } from './jobs.ts'
-import type { DueDuty, StoredOrder } from './store.ts'
+import type { DueDuty } from './store.ts'
 import { dutiesDone } from './telemetry.ts'
 
 /** Longest wait for one call of a duty, ms; below the time after which another process takes it. */
@@ -38,7 +38,7 @@ export async function performDuty(
 }
 
 interface Try {
-  readonly order: StoredOrder
+  readonly order: Order
   readonly duty: DueDuty['duty']
   readonly signal: AbortSignal
 }

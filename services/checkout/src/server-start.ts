@@ -17,7 +17,7 @@ import {
   refundWorkflowId,
 } from '@holdfast/workflows/contract'
 import type { Peers } from './clients.ts'
-import { isLive } from './domain.ts'
+import { type Order, isLive } from './domain.ts'
 import { isRefundStep } from './domain-park.ts'
 import type {
   PokeRun,
@@ -46,9 +46,11 @@ const POKE_MS = 500
 
 /** Takes orders further: claims the cart and starts the run, joining one that is under way. */
 export function createStarter(parts: RunParts): StartOrder {
-  return async (orderId, limitMs) => {
+  return async (given, limitMs) => {
+    const orderId = typeof given === 'string' ? given : given.orderId
     try {
-      return await startOrder(parts, orderId, limitMs)
+      const order = typeof given === 'string' ? await store.readOrder(parts.db, given) : given
+      return await startOrder(parts, order, limitMs)
     } catch (error) {
       const failure = error instanceof Error ? error : new Error(String(error))
       parts.log.warn('An order could not be taken further yet', { orderId, failure })
@@ -57,12 +59,7 @@ export function createStarter(parts: RunParts): StartOrder {
   }
 }
 
-async function startOrder(
-  parts: RunParts,
-  orderId: OrderId,
-  limitMs: number,
-): Promise<StartOutcome> {
-  const order = await store.readOrder(parts.db, orderId)
+async function startOrder(parts: RunParts, order: Order, limitMs: number): Promise<StartOutcome> {
   if (!isLive(order.state)) return 'gone-on'
   if (order.state !== 'PENDING') return startRun(parts, order, limitMs)
   if (order.paymentState === undefined) return 'later'
@@ -73,9 +70,9 @@ async function startOrder(
 
 async function claimCart(
   parts: RunParts,
-  order: store.StoredOrder,
+  order: Order,
   limitMs: number,
-): Promise<store.StoredOrder | StartOutcome> {
+): Promise<Order | StartOutcome> {
   const scope = scopeFor({ timeoutMs: limitMs, clock: parts.clock })
   const { buyerId, cartVersion } = order
   try {
@@ -96,11 +93,7 @@ function isRefusal(error: unknown): boolean {
   return error instanceof IllegalState || error instanceof NotFound
 }
 
-async function startRun(
-  parts: RunParts,
-  order: store.StoredOrder,
-  limitMs: number,
-): Promise<StartOutcome> {
+async function startRun(parts: RunParts, order: Order, limitMs: number): Promise<StartOutcome> {
   const { orderId, sellerIds } = order
   const answer = await startWorkflowEagerly(parts.link, {
     workflowType: WORKFLOW_TYPES.checkout,
@@ -200,7 +193,7 @@ async function isPast(parts: RunParts, decision: SentDecision, reason: string): 
   return isOver
 }
 
-function attributesOf(order: store.StoredOrder) {
+function attributesOf(order: Order) {
   return {
     HoldfastBuyerId: order.buyerId,
     HoldfastSellerIds: order.sellerIds,

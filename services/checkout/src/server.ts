@@ -30,6 +30,7 @@ import type { CheckoutQueueActivities } from '@holdfast/workflows/contract'
 import { VAULT_MIGRATIONS, createFileKeyService, createVault } from '@holdfast/vault'
 import { access } from './access.ts'
 import { createActivities } from './activities.ts'
+import { type SoldOutItems, createSoldOutItems } from './cache.ts'
 import { type Clients, createClients } from './clients.ts'
 import type { CheckoutConfig, CheckoutJobsConfig } from './config.ts'
 import { startJobs } from './jobs.ts'
@@ -100,13 +101,17 @@ export async function createCheckout(
       overrides.authenticator ??
       disposer.add(identityOf(config, { clock, log, overrides })).authenticator
     const changed = waiters.changed.bind(waiters)
+    const soldOut = createSoldOutItems()
+    const noteSoldOut = soldOut.note.bind(soldOut)
     const wrap = overrides.wrapActivities ?? ((activities) => activities)
     const worker = disposer.add(
       createTemporalWorker({
         link,
         entry: 'checkout',
         taskQueue: config.TEMPORAL_TASK_QUEUE,
-        activities: wrap(createActivities({ db, peers: clients.forSteps, clock, log, changed })),
+        activities: wrap(
+          createActivities({ db, peers: clients.forSteps, clock, log, changed, noteSoldOut }),
+        ),
         onFatal: overrides.onFatal ?? (() => undefined),
       }),
     )
@@ -127,7 +132,7 @@ export async function createCheckout(
         definition: CheckoutServiceDefinition,
         schemas,
         access,
-        handlers: createHandlers(partsOf(config, base)),
+        handlers: createHandlers(partsOf(config, base, soldOut)),
         authenticator,
         secret: config.PAGE_TOKEN_KEY_FILE,
         isReady: () => operations.readiness.report().ready,
@@ -284,7 +289,7 @@ function runParts(config: CheckoutJobsConfig, base: Foundation) {
   }
 }
 
-function partsOf(config: CheckoutConfig, base: Foundation) {
+function partsOf(config: CheckoutConfig, base: Foundation, soldOut: SoldOutItems) {
   const { db, clients, waiters, clock, log } = base
   const runs = runParts(config, base)
   const table = config.TAX_TABLE_FILE ?? TAX_TABLE
@@ -294,6 +299,8 @@ function partsOf(config: CheckoutConfig, base: Foundation) {
     store,
     sealed: store.createSealedStore(db, createVault({ keys })),
     peers: clients.forCalls,
+    stepPeers: clients.forSteps,
+    soldOut,
     waiters,
     startOrder: createStarter(runs),
     pokeRun: createPoker(runs),

@@ -1,6 +1,7 @@
 import { Forbidden, type Clock, type Id, type IdKind } from '@holdfast/kernel'
 import { type Caller, type createPageTokens, principalsOf } from '@holdfast/rpc'
 import type { Logger } from '@holdfast/telemetry'
+import type { SoldOutItems } from './cache.ts'
 import type { Peers } from './clients.ts'
 import type { ActorKind, BuyerId } from './domain.ts'
 import type { ProfileView } from './domain-peer.ts'
@@ -18,6 +19,9 @@ export interface CheckoutParts {
   readonly sealed: SealedStore
   /** Clients for calls that somebody waits for. */
   readonly peers: Peers
+  /** The same without retries, for what is tried again here. */
+  readonly stepPeers: Peers
+  readonly soldOut: SoldOutItems
   readonly waiters: OrderWaiters
   readonly startOrder: StartOrder
   readonly pokeRun: PokeRun

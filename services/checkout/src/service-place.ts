@@ -8,7 +8,7 @@ import {
 } from '@holdfast/kernel'
 import type { PlaceOrderResponse } from '@holdfast/proto/checkout'
 import { type CallContext, holdsCardNumber } from '@holdfast/rpc'
-import { isEndedWithoutMoney } from './domain.ts'
+import { type Order, type OrderState, isEndedWithoutMoney } from './domain.ts'
 import type { SplitView } from './domain-peer.ts'
 import { isReached } from './domain-start.ts'
 import type { PlaceOrderAsk } from './schema.ts'
@@ -17,6 +17,7 @@ import { adopt } from './service-read.ts'
 import { orderMessage } from './service-wire.ts'
 import type { StoredWholeOrder } from './store.ts'
 import { ordersPlaced, placeDuration } from './telemetry.ts'
+import type { OrderWatch } from './waiters.ts'
 
 /** Kept back of the caller's time to read and send the answer, ms. */
 const ANSWER_MS = 150
@@ -43,7 +44,9 @@ export async function placeOrder(
   const startedAtMs = clock.monotonicMs()
   refuseCardNumber(request.paymentMethodToken)
   await adopt(parts, call.caller)
+  const shortItemIds = await findShort(parts, request, call)
   const { orderId, placed } = await store.placeOrder(db, {
+    shortItemIds,
     key: call.requestKey(request.requestId),
     buyerIds: buyerIdsOf(call.caller),
     quoteId: request.quoteId,
@@ -66,13 +69,42 @@ export async function placeOrder(
   return { order: orderMessage(order, { view: { kind: 'whole' } }) }
 }
 
+/**
+ * Items of the quote that are surely sold out: some were when this process last tried, and a look
+ * at the truth, begun after the request arrived, confirms it. Then no payment, claim or run is
+ * needed.
+ */
+async function findShort(
+  parts: CheckoutParts,
+  request: PlaceOrderAsk,
+  call: CallContext,
+): Promise<readonly string[]> {
+  const { soldOut, store, db } = parts
+  if (soldOut.isEmpty()) return []
+  const lines = await store.readHoldLines(db, request.quoteId)
+  const suspects = lines.filter(({ itemId }) => soldOut.has(itemId))
+  if (suspects.length === 0) return []
+  try {
+    const itemIds = suspects.map(({ itemId }) => itemId)
+    const available = await parts.stepPeers.inventory.readAvailable(itemIds, call)
+    const short = suspects.filter(({ itemId, quantity }) => (available.get(itemId) ?? 0) < quantity)
+    soldOut.forget(itemIds.filter((itemId) => !short.some((line) => line.itemId === itemId)))
+    return short.map(({ itemId }) => itemId)
+  } catch (error) {
+    // Without an answer the order goes its usual way, and the hold decides.
+    const failure = error instanceof Error ? error : new Error(String(error))
+    call.log.info('Availability could not be looked at', { failure })
+    return []
+  }
+}
+
 async function whenReached(
   parts: CheckoutParts,
   about: {
     readonly orderId: OrderId
     readonly request: PlaceOrderAsk
     readonly call: CallContext
-    readonly watch: { wait(waitMs: number, signal: AbortSignal): Promise<void> }
+    readonly watch: OrderWatch
     readonly isNew: boolean
   },
 ): Promise<StoredWholeOrder> {
@@ -80,12 +112,13 @@ async function whenReached(
   const { orderId, request, call, watch } = about
   // A new order is nowhere yet, so it is waited for before the first look; a repeat is looked at
   // first.
-  if (about.isNew) await watch.wait(POLL_MS, call.signal)
+  const skips = (state: OrderState) => !isReached({ state, isParked: false }, request.waitFor)
+  if (about.isNew) await watch.wait(POLL_MS, call.signal, skips)
   for (;;) {
     const order = await store.readWholeOrder(db, orderId)
     const leftMs = call.deadlineAtMs - clock.monotonicMs() - ANSWER_MS
     if (isReached(order, request.waitFor) || leftMs <= 0 || call.signal.aborted) return order
-    await watch.wait(Math.min(POLL_MS, leftMs), call.signal)
+    await watch.wait(Math.min(POLL_MS, leftMs), call.signal, skips)
   }
 }
 
@@ -108,22 +141,22 @@ interface Drive {
 async function drive(parts: CheckoutParts, about: Drive): Promise<void> {
   const order = await parts.store.readWholeOrder(parts.db, about.orderId)
   if (order.state !== 'PENDING') return
-  if (order.paymentState === undefined && !(await makePayment(parts, about, order))) return
-  await parts.startOrder(about.orderId, START_MS)
+  const payable = order.paymentState === undefined ? await makePayment(parts, about, order) : order
+  if (payable !== undefined) await parts.startOrder(payable, START_MS)
 }
 
-/** True when the payment stands and the order may go on. */
+/** The order with its payment, or undefined when it may not go on. */
 async function makePayment(
   parts: CheckoutParts,
   about: Drive,
   order: StoredWholeOrder,
-): Promise<boolean> {
+): Promise<Order | undefined> {
   const { call, request, orderId } = about
   const { db, store, clock } = parts
   // Bounded by the call's deadline, in which the peer's client refuses to send any more.
   for (;;) {
     try {
-      const view = await parts.peers.payment.create(
+      const view = await parts.stepPeers.payment.create(
         {
           ...order,
           paymentMethodToken: request.paymentMethodToken,
@@ -132,8 +165,8 @@ async function makePayment(
         },
         call,
       )
-      if (isEndedWithoutMoney(view.state)) return false
-      return await notePayment(parts, orderId)
+      if (isEndedWithoutMoney(view.state)) return undefined
+      return await notePayment(parts, order)
     } catch (error) {
       if (isDefinite(error)) {
         const by = { kind: 'SERVICE', actor: 'checkout', reason: 'PAYMENT_FAILED' } as const
@@ -147,13 +180,15 @@ async function makePayment(
   }
 }
 
-async function notePayment({ db, store }: CheckoutParts, orderId: OrderId): Promise<boolean> {
+async function notePayment({ db, store }: CheckoutParts, first: Order): Promise<Order | undefined> {
+  let order = first
   // Each further round follows a change by somebody else, and a changed order is soon not PENDING.
   for (;;) {
-    const order = await store.readOrder(db, orderId)
-    if (order.state !== 'PENDING') return false
-    if (order.paymentState !== undefined) return true
-    if ((await store.notePaymentMade(db, order)) !== undefined) return true
+    if (order.state !== 'PENDING') return undefined
+    if (order.paymentState !== undefined) return order
+    const noted = await store.notePaymentMade(db, order)
+    if (noted !== undefined) return noted
+    order = await store.readOrder(db, order.orderId)
   }
 }
 

@@ -7,9 +7,9 @@ import {
   rememberAnswer,
   sql,
 } from '@holdfast/pg'
-import { type BuyerId, ORDER_KEY_LIFE, isEnded } from './domain.ts'
+import { type BuyerId, ORDER_KEY_LIFE, isEnded, type Order } from './domain.ts'
 import { beginRefund, changeLocked, endLocked } from './store-end.ts'
-import { type ChangedBy, type StoredOrder, lockOrder, orderNotFound } from './store-order.ts'
+import { type ChangedBy, lockOrder, orderNotFound } from './store-order.ts'
 import { decideOpenPark } from './store-park.ts'
 
 const countShipped = sql<{ shipped: number }>(
@@ -40,7 +40,7 @@ export async function cancelOrder(
     readonly by: ChangedBy
     readonly key: RequestKey
   },
-): Promise<StoredOrder> {
+): Promise<Order> {
   return db.transaction(async (tx) => {
     const order = await lockOrder(tx, ask.orderId)
     if (ask.buyerIds !== undefined && !ask.buyerIds.includes(order.buyerId)) throw orderNotFound()
@@ -52,7 +52,7 @@ export async function cancelOrder(
   })
 }
 
-async function cancelLocked(tx: Tx, order: StoredOrder, by: ChangedBy): Promise<StoredOrder> {
+async function cancelLocked(tx: Tx, order: Order, by: ChangedBy): Promise<Order> {
   if (order.state === 'PENDING' || order.state === 'RESERVED') {
     const asked = await changeLocked(tx, order, { isCancelRequested: true }, by)
     return endLocked(tx, asked, { ...by, reason: 'CANCEL_REQUESTED' })
@@ -72,7 +72,7 @@ async function cancelLocked(tx: Tx, order: StoredOrder, by: ChangedBy): Promise<
   return asked
 }
 
-function tooLate(order: StoredOrder): IllegalState {
+function tooLate(order: Order): IllegalState {
   return new IllegalState('ORDER_STATE', 'It is too late to cancel; ask for a return instead.', {
     state: order.state,
   })

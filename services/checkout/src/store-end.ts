@@ -8,12 +8,18 @@ import {
 } from '@holdfast/kernel'
 import { appendFacts } from '@holdfast/outbox'
 import { type PrimaryDb, type Tx, sql } from '@holdfast/pg'
-import { type Duty, type SubOrderState, dutiesAtEnd, isEnded, pathToEnd } from './domain.ts'
+import {
+  type Duty,
+  type SubOrderState,
+  dutiesAtEnd,
+  isEnded,
+  pathToEnd,
+  type Order,
+} from './domain.ts'
 import { subOrderChanged } from './events.ts'
 import {
   type ChangedBy,
   type OrderChange,
-  type StoredOrder,
   changeOrder,
   lockOrder,
   newEventId,
@@ -88,10 +94,10 @@ export async function moveSubOrders(
 /** As changeOrder under the order's lock, where nobody else can have moved it. */
 export async function changeLocked(
   tx: Tx,
-  order: StoredOrder,
+  order: Order,
   change: OrderChange,
   by: ChangedBy,
-): Promise<StoredOrder> {
+): Promise<Order> {
   const changed = await changeOrder(tx, order, change, by)
   if (changed === undefined) throw new Conflict('VERSION_MISMATCH', 'The order changed meanwhile.')
   return changed
@@ -105,16 +111,16 @@ export async function endOrder(
   db: PrimaryDb,
   orderId: OrderId,
   by: ChangedBy & { readonly reason: ErrorReason },
-): Promise<StoredOrder> {
+): Promise<Order> {
   return db.transaction(async (tx) => endLocked(tx, await lockOrder(tx, orderId), by))
 }
 
 /** Ends an order whose lock is held. */
 export async function endLocked(
   tx: Tx,
-  order: StoredOrder,
+  order: Order,
   by: ChangedBy & { readonly reason: ErrorReason },
-): Promise<StoredOrder> {
+): Promise<Order> {
   if (isEnded(order.state) || order.state === 'PAID') return order
   let ended = order
   for (const state of pathToEnd(order.state, by.reason)) {
@@ -129,11 +135,7 @@ export async function endLocked(
  * Marks an order as paid: its parts go to their sellers, its cart is completed, and a cancel that
  * came too late becomes a refund. Idempotent: a paid order is answered as it is.
  */
-export async function finishOrder(
-  db: PrimaryDb,
-  orderId: OrderId,
-  by: ChangedBy,
-): Promise<StoredOrder> {
+export async function finishOrder(db: PrimaryDb, orderId: OrderId, by: ChangedBy): Promise<Order> {
   return db.transaction(async (tx) => {
     const order = await lockOrder(tx, orderId)
     if (order.state === 'PAID' || isEnded(order.state)) return order
@@ -147,7 +149,7 @@ export async function finishOrder(
 }
 
 /** Takes a paid order back: its parts are cancelled when the money is on its way to the buyer. */
-export async function beginRefund(tx: Tx, order: StoredOrder, by: ChangedBy): Promise<void> {
+export async function beginRefund(tx: Tx, order: Order, by: ChangedBy): Promise<void> {
   const move = { from: 'AWAITING_SHIPMENT', to: 'CANCELLING', by } as const
   await moveSubOrders(tx, order.orderId, move)
   await oweDuties(tx, order.orderId, ['REFUND'])
@@ -175,11 +177,7 @@ export async function oweRefund(db: PrimaryDb, orderId: OrderId): Promise<void> 
  * Writes that the money is on its way back, and ends a paid order with its parts. Idempotent; an
  * order that had ended before, and should never have been charged, keeps its state.
  */
-export async function finishRefund(
-  db: PrimaryDb,
-  orderId: OrderId,
-  by: ChangedBy,
-): Promise<StoredOrder> {
+export async function finishRefund(db: PrimaryDb, orderId: OrderId, by: ChangedBy): Promise<Order> {
   return db.transaction(async (tx) => {
     const order = await lockOrder(tx, orderId)
     await tx.query(markRefunded, [uuidOf(orderId)])

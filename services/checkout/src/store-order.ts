@@ -4,7 +4,6 @@ import {
   type Id,
   NotFound,
   type OrderId,
-  type SellerId,
   assert,
   canMove,
   idFromUuid,
@@ -22,6 +21,7 @@ import {
   type OrderState,
   START_DUE_IN,
   isLive,
+  isTold,
 } from './domain.ts'
 import { orderChanged } from './events.ts'
 
@@ -127,23 +127,15 @@ export interface ChangedBy {
   readonly reason?: ErrorReason | undefined
 }
 
-/** An order with the ids that its row alone knows. */
-export interface StoredOrder extends Order {
-  readonly sellerIds: readonly SellerId[]
-  readonly refundId: Id<'refund'>
-  /** When its money was on its way back; undefined when it was not refunded. */
-  readonly refundedAt: Date | undefined
-}
-
 /** The order, or NotFound ORDER_NOT_FOUND. */
-export async function readOrder(db: PrimaryDb, orderId: OrderId): Promise<StoredOrder> {
+export async function readOrder(db: PrimaryDb, orderId: OrderId): Promise<Order> {
   const row = (await db.read(readOrderRow, [uuidOf(orderId)])).rows[0]
   if (row === undefined) throw orderNotFound()
   return toOrder(row)
 }
 
 /** The order under its lock, or NotFound ORDER_NOT_FOUND. */
-export async function lockOrder(tx: Tx, orderId: OrderId): Promise<StoredOrder> {
+export async function lockOrder(tx: Tx, orderId: OrderId): Promise<Order> {
   const row = (await tx.query(lockOrderRow, [uuidOf(orderId)])).rows[0]
   if (row === undefined) throw orderNotFound()
   return toOrder(row)
@@ -154,17 +146,20 @@ export function orderNotFound(): NotFound {
   return new NotFound('ORDER_NOT_FOUND', 'There is no such order.')
 }
 
+const BY_CHECKOUT: ChangedBy = { kind: 'SERVICE', actor: 'checkout' }
+
 /**
- * Writes a change that keeps the state, in one statement. Undefined when the order is not at the
+ * Writes a change that is told to nobody, in one statement. Undefined when the order is not at the
  * version that the change is based on: read it again and decide anew.
  */
 export async function noteOnOrder(
   db: PrimaryDb,
-  order: StoredOrder,
-  change: Omit<OrderChange, 'state'>,
-): Promise<StoredOrder | undefined> {
-  const by: ChangedBy = { kind: 'SERVICE', actor: 'checkout' }
-  const { rows } = await db.write(writeOrderRow, writeValues(order, change, by))
+  order: Order,
+  change: OrderChange,
+): Promise<Order | undefined> {
+  const { state = order.state } = change
+  assert(state === order.state || !isTold(state), 'a told state is written with its fact')
+  const { rows } = await db.write(writeOrderRow, writeValues(order, change, BY_CHECKOUT))
   return rows[0] === undefined ? undefined : toOrder(rows[0])
 }
 
@@ -175,19 +170,20 @@ export async function noteOnOrder(
  */
 export async function changeOrder(
   tx: Tx,
-  order: StoredOrder,
+  order: Order,
   change: OrderChange,
   by: ChangedBy,
-): Promise<StoredOrder | undefined> {
+): Promise<Order | undefined> {
   const { rows } = await tx.query(writeOrderRow, writeValues(order, change, by))
   if (rows[0] === undefined) return undefined
   const changed = toOrder(rows[0])
-  if (changed.state !== order.state) await appendFacts(tx, [factOf(changed)])
+  const isNews = changed.state !== order.state && isTold(changed.state)
+  if (isNews) await appendFacts(tx, [factOf(changed)])
   return changed
 }
 
 /** The fact that the order entered its present state. */
-export function factOf(order: StoredOrder): FactMessage {
+export function factOf(order: Order): FactMessage {
   return orderChanged(order, { eventId: newEventId(), sellerIds: order.sellerIds })
 }
 
@@ -196,7 +192,7 @@ export function newEventId(): Id<'event'> {
   return idFromUuid('event', randomUUIDv7())
 }
 
-function writeValues(order: StoredOrder, change: OrderChange, by: ChangedBy) {
+function writeValues(order: Order, change: OrderChange, by: ChangedBy) {
   const after = { ...order, ...change }
   const isMove = after.state !== order.state
   assert(
@@ -231,7 +227,7 @@ function lookIn(state: OrderState): string | null {
 }
 
 /** A row in the domain's terms. */
-export function toOrder(row: OrderRow): StoredOrder {
+export function toOrder(row: OrderRow): Order {
   return {
     orderId: idFromUuid('order', row.order_id),
     buyerId: row.buyer_id,

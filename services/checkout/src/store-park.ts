@@ -7,11 +7,11 @@ import {
   rememberAnswer,
   sql,
 } from '@holdfast/pg'
-import { ORDER_KEY_LIFE, type OrderState } from './domain.ts'
+import { ORDER_KEY_LIFE, type OrderState, type Order } from './domain.ts'
 import { type ParkAction, type ParkStep, allowedActions } from './domain-park.ts'
 import type { SentDecision } from './domain-start.ts'
 import { changeLocked } from './store-end.ts'
-import { type ChangedBy, type StoredOrder, lockOrder } from './store-order.ts'
+import { type ChangedBy, lockOrder } from './store-order.ts'
 
 /** A step that cannot go on by itself. */
 export interface Park {
@@ -177,7 +177,7 @@ async function writeDecision(tx: Tx, decision: Omit<ParkDecision, 'key'>): Promi
 export async function closePark(
   db: PrimaryDb,
   park: { readonly orderId: OrderId; readonly parkSeq: number },
-): Promise<StoredOrder> {
+): Promise<Order> {
   return db.transaction(async (tx) => {
     const order = await lockOrder(tx, park.orderId)
     const parks = (await tx.query(readParks, [uuidOf(park.orderId)])).rows

@@ -21,11 +21,11 @@ import {
   requestKeyHash,
   sql,
 } from '@holdfast/pg'
-import { type BuyerId, LIVE_STATES, START_DUE_IN } from './domain.ts'
+import { type BuyerId, LIVE_STATES, START_DUE_IN, type Order } from './domain.ts'
 import {
   ORDER_OWN_COLUMNS,
   type OrderRow,
-  type StoredOrder,
+  changeOrder,
   factOf,
   orderColumns,
   toOrder,
@@ -42,6 +42,8 @@ export interface NewOrder {
   readonly paymentId: PaymentId
   readonly refundId: Id<'refund'>
   readonly newSubOrderId: () => SubOrderId
+  /** Items known to be sold out; with any, the order is REJECTED before anybody sees it live. */
+  readonly shortItemIds: readonly string[]
 }
 
 const findByKey = sql<{ order_id: string; request_hash: Buffer }>(
@@ -102,7 +104,7 @@ const AGAIN_ON = { againOn: ['purchase_request_key', 'purchase_pkey'] }
 export async function placeOrder(
   db: PrimaryDb,
   ask: NewOrder,
-): Promise<{ readonly orderId: OrderId; readonly placed: StoredOrder | undefined }> {
+): Promise<{ readonly orderId: OrderId; readonly placed: Order | undefined }> {
   const { key } = ask
   const hashes = key.principals.map((name) => requestKeyHash(name, key.method, key.requestId))
   return db.transaction(async (tx) => {
@@ -146,7 +148,7 @@ async function insertOrder(
   ask: NewOrder,
   quote: OrderableQuote,
   requestKey: Buffer,
-): Promise<StoredOrder | undefined> {
+): Promise<Order | undefined> {
   const { rows } = await tx.query(insertOrderRow, [
     uuidOf(ask.orderId),
     ask.buyerIds[0],
@@ -164,7 +166,11 @@ async function insertOrder(
   if (rows[0] === undefined) return undefined
   const placed = toOrder(rows[0])
   await appendFacts(tx, [factOf(placed)])
-  return placed
+  if (ask.shortItemIds.length === 0) return placed
+  // Nobody saw it live, so there is nothing to undo and nothing is owed.
+  const change = { state: 'REJECTED', failureReason: 'OUT_OF_STOCK' } as const
+  const by = { kind: 'SERVICE', actor: 'checkout', reason: 'OUT_OF_STOCK' } as const
+  return changeOrder(tx, placed, { ...change, failureIds: ask.shortItemIds }, by)
 }
 
 async function cartHasOrder(tx: Tx, cartId: CartId): Promise<Error> {

@@ -7,20 +7,15 @@ import {
   type SubOrder,
   type SubOrderState,
   type WholeOrder,
+  type Order,
 } from './domain.ts'
 import { totalsOfPart } from './domain-quote.ts'
-import {
-  type OrderRow,
-  type StoredOrder,
-  orderColumns,
-  orderNotFound,
-  toOrder,
-} from './store-order.ts'
+import { type OrderRow, orderColumns, orderNotFound, toOrder } from './store-order.ts'
 import { type PartJson, QUOTE_PARTS, toPart, toTotals } from './store-part.ts'
 
 /** An order with everything an answer shows, as stored. */
 export type StoredWholeOrder = WholeOrder &
-  StoredOrder & {
+  Order & {
     readonly shipToSubject: string
     /** The database's time of this read. */
     readonly readAt: Date

@@ -1,5 +1,6 @@
 import { IllegalState, NotFound } from '@holdfast/kernel'
 import {
+  type GetAvailabilityRequest,
   Hold_State,
   type PinHoldRequest,
   type PlaceHoldRequest,
@@ -19,6 +20,12 @@ type Holds = Map<string, FakeHold>
 /** The methods of the inventory service that checkout calls. */
 export function inventoryHandlers(holds: Holds, stock: Stock) {
   return {
+    getAvailability: async ({ itemIds }: GetAvailabilityRequest) => ({
+      items: itemIds.flatMap((itemId) => {
+        const level = stock.get(itemId)
+        return level === undefined ? [] : [{ itemId, available: level.onHand - level.reserved }]
+      }),
+    }),
     placeHold: async ({ holdId, orderId, lines }: PlaceHoldRequest) => {
       const known = holds.get(holdId)
       if (known?.state === 'RELEASED' && known.lines.length === 0) throw wrongState(known)

@@ -118,6 +118,25 @@ test('I11: a sold-out item ends the order, frees everything and says which item'
   await expectCleanSlate(buyer.cartId, order?.paymentId ?? '', order?.holdId ?? '')
 })
 
+test('I5: a second order of a sold-out item needs no run, until there is stock again', async () => {
+  const { shop } = checkout
+  const buyer = checkout.newBuyer(1)
+  const quote = await buyer.quote()
+  const level = shop.stock.get(quote.sellers[0]?.lines[0]?.itemId ?? '')
+  if (level !== undefined) level.onHand = 0
+  const first = await buyer.place(quote.quoteId)
+  await expectCleanSlate(buyer.cartId, first.paymentId, first.holdId)
+  const second = await buyer.place(quote.quoteId)
+  expect(second).toMatchObject({
+    state: Order_State.REJECTED,
+    failureReason: ErrorReason.OUT_OF_STOCK,
+  })
+  expect(shop.payments.has(second.paymentId)).toBe(false)
+  expect(shop.carts.get(buyer.cartId)?.state).toBe('OPEN')
+  if (level !== undefined) level.onHand = 1
+  expect((await buyer.place(quote.quoteId)).state).toBe(Order_State.PAID)
+})
+
 test('I11: a declined payment ends the order and gives cart and stock back', async () => {
   const { shop } = checkout
   shop.script.authorise = 'DECLINED'
