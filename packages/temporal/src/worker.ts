@@ -42,7 +42,7 @@ const ACTIVITY_SLOTS = 100
 const LOCAL_ACTIVITY_SLOTS = 200
 
 /** Purchases kept in memory between their two tasks; evicted ones are replayed. */
-const CACHED_WORKFLOWS = 1_000
+const CACHED_WORKFLOWS = 500
 
 /** A task for a dead process is handed to another one after this long. */
 const STICKY_TIMEOUT = '1s'

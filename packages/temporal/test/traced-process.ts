@@ -23,7 +23,9 @@ const worker = createTemporalWorker({
   entry: 'checkout',
   taskQueue,
   activities: guardActivities(shop.activities, { log: SILENT_LOGGER }),
-  onFatal: () => process.exit(1),
+  onFatal: (error) => {
+    throw error
+  },
 })
 await worker.whenPolling(AbortSignal.timeout(60_000))
 const orderId = shop.order()
@@ -44,4 +46,3 @@ await link.connected().client.workflow.getHandle(workflowId).result()
 await worker[Symbol.asyncDispose]()
 await link[Symbol.asyncDispose]()
 await activeTracing()?.spanProcessor.forceFlush()
-process.exit(0)
