@@ -3,7 +3,7 @@ import type { Credentials } from './demo-actors.ts'
 import type { Application, ShopPlan } from './demo-shop.ts'
 
 /** One call of the onboarding API that was refused. */
-export class OnboardingRefused extends Error {
+class OnboardingRefused extends Error {
   constructor(call: string, status: number, detail: string) {
     super(`${call} was refused with ${status}: ${detail}`)
     this.name = 'OnboardingRefused'
