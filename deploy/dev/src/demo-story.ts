@@ -68,8 +68,9 @@ const PLANS: readonly { readonly plan: ShopPlan; readonly quantity: number }[] =
 const STOCK_MS_MAX = 10_000
 
 /**
- * Tells a whole purchase: two sellers join by HTTP and are approved, a guest buys from both, and what
- * must be true afterwards is looked up. True when all of it holds; fails with what was refused.
+ * Tells a whole purchase: two sellers join by HTTP and are approved, a guest buys from both, and
+ * what must be true afterwards is looked up. True when all of it holds; fails with what was
+ * refused.
  */
 export async function tellPurchase(context: StoryContext): Promise<boolean> {
   const { endpoints, say, show } = context
