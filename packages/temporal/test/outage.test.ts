@@ -25,7 +25,11 @@ function connect(address: string): Promise<TemporalLink> {
   return connectTemporal({ address, namespace: 'default', clock: systemClock, log: SILENT_LOGGER })
 }
 
-function startOrder(link: TemporalLink, orderId = newOrderId()): Promise<StartAnswer> {
+function startOrder(
+  link: TemporalLink,
+  orderId = newOrderId(),
+  limitMs = 1_000,
+): Promise<StartAnswer> {
   return startWorkflowEagerly(link, {
     workflowType: WORKFLOW_TYPES.checkout,
     workflowId: checkoutWorkflowId(orderId),
@@ -34,7 +38,7 @@ function startOrder(link: TemporalLink, orderId = newOrderId()): Promise<StartAn
     searchAttributes: {},
     summary: `Purchase ${orderId}`,
     details: 'Placed by a test.',
-    limitMs: 1_000,
+    limitMs,
   })
 }
 
@@ -108,10 +112,10 @@ test('a drain lets starts in flight and running steps end, and hands out nothing
   const worker = workerOf(link, shop.activities)
   await worker.whenPolling(AbortSignal.timeout(30_000))
   const orderIds = Array.from({ length: 20 }, () => shop.order())
-  const starts = orderIds.map((orderId) => startOrder(link, orderId))
+  const starts = orderIds.map((orderId) => startOrder(link, orderId, 10_000))
   await worker[Symbol.asyncDispose]()
   expect(await Promise.all(starts)).not.toContain('unknown')
-  expect(await startOrder(link, shop.order())).toBe('started')
+  expect(await startOrder(link, shop.order(), 10_000)).toBe('started')
   const successor = workerOf(link, shop.activities)
   onTestFinished(async () => successor[Symbol.asyncDispose]())
   await eventually(
