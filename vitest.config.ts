@@ -58,6 +58,7 @@ export default defineConfig({
       homeSuite('integration', 'test', true),
       treeSuite('contract', true),
       treeSuite('replay', false),
+      treeSuite('load', false),
       e2eSuite(),
     ],
   },

@@ -104,7 +104,7 @@ async function readCharges(endpoints: Endpoints, ref?: string): Promise<readonly
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const query = new URLSearchParams({ limit: '500', after: String(after) })
     if (ref !== undefined) query.set('ref', ref)
-    const url = `${endpoints.paymentSimulator}/v1/charges?${query}`
+    const url = `${endpoints.paymentSimulator}/v1/charges?${query.toString()}`
     const answer = await fetch(url, { headers: { authorization: `Bearer ${key}` } })
     const { data, next, hasMore } = (await answer.json()) as ChargePage
     found.push(...data)

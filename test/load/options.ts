@@ -1,0 +1,59 @@
+import { parseArgs } from 'node:util'
+
+/** What a run of the benchmarks was asked for. */
+export type Options =
+  | { readonly kind: 'help' }
+  | { readonly kind: 'list' }
+  | {
+      readonly kind: 'run'
+      readonly name: string
+      /** File to write the lines to as JSON. */
+      readonly jsonFile: string | undefined
+      /** Run although the machine is not idle. */
+      readonly force: boolean
+    }
+
+/** A mistake in what was asked for; the message is one readable line. */
+export class BadOptions extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'BadOptions'
+  }
+}
+
+/** What `--help` prints. */
+export const HELP = `npm run bench                        lists the benchmarks
+npm run bench -- <name>              runs one and prints a table
+npm run bench -- <name> --json FILE  writes the same as JSON, too
+npm run bench -- <name> --force      runs although the machine is not idle, and notes it
+`
+
+/** Reads the arguments behind `npm run bench --`. `names` are the benchmarks there are. */
+export function parseOptions(args: readonly string[], names: readonly string[]): Options {
+  const { values, positionals } = parse(args)
+  if (values.help === true) return { kind: 'help' }
+  const [name, ...rest] = positionals
+  if (name === undefined) return { kind: 'list' }
+  if (rest.length > 0) throw new BadOptions('Name one benchmark at a time.')
+  if (!names.includes(name)) {
+    throw new BadOptions(`There is no benchmark "${name}"; there are ${names.join(', ')}.`)
+  }
+  return { kind: 'run', name, jsonFile: values.json, force: values.force === true }
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        json: { type: 'string' },
+        force: { type: 'boolean' },
+      },
+    })
+  } catch (error) {
+    const [line = ''] = error instanceof Error ? error.message.split('\n') : []
+    throw new BadOptions(`${line} See npm run bench -- --help.`)
+  }
+}
