@@ -70,6 +70,8 @@ export function endChildrenWithThis(): void {
   process.once('SIGINT', end)
   process.once('SIGTERM', end)
   process.once('disconnect', end)
+  // To listen for the end of the channel keeps it, and so this process, alive for ever.
+  process.channel?.unref()
 }
 
 /** One line for a table, columns padded to `widths`. */
