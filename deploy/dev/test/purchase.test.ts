@@ -23,7 +23,7 @@ async function runToTheEnd(): Promise<{ readonly code: unknown; readonly output:
   return { code, output }
 }
 
-test('I1, I2, I4: the demo buys from two sellers, again on the same folder, all holds', async () => {
+test('I1, I2, I4: the demo buys from two sellers, twice on one folder', async () => {
   for (const start of ['first', 'second']) {
     const { code, output } = await runToTheEnd()
     expect({ start, code, output }).toMatchObject({ code: 0 })
