@@ -1,6 +1,13 @@
 import { IllegalState, NotFound, crashPoint, unreachable } from '@holdfast/kernel'
 import type { PayAnswer } from '@holdfast/workflows/contract'
-import { ROUNDS_MAX, type Step, endReason, keptMoving, stillUnknown } from './activities-step.ts'
+import {
+  ROUNDS_MAX,
+  type Step,
+  endReason,
+  keptMoving,
+  refuseParked,
+  stillUnknown,
+} from './activities-step.ts'
 import { isEndedWithoutMoney, type Order } from './domain.ts'
 import { type PaymentView, nextPayStep, reasonOfPayment } from './domain-pay.ts'
 import {
@@ -133,16 +140,6 @@ async function afterAuthorisation(step: Step, order: Order, view: PaymentView): 
   }
 }
 
-/**
- * What payment itself cannot end is not waited for: the order is parked, where a person sees it.
- */
-function refuseParked(view: PaymentView): void {
-  if (!view.isParked) return
-  throw new IllegalState('PAYMENT_STATE', "The provider's answer cannot be right; look at it.", {
-    state: view.state,
-  })
-}
-
 async function waitForBuyer(step: Step, order: Order, view: PaymentView): Promise<Round> {
   const waiting: PayAnswer = { outcome: 'waiting', waitsFor: 'buyer-action' }
   if (order.state === 'ACTION_REQUIRED' && order.actionUrl === view.actionUrl) return waiting
@@ -151,7 +148,7 @@ async function waitForBuyer(step: Step, order: Order, view: PaymentView): Promis
 }
 
 async function refusedByPayment(step: Step, order: Order, view: PaymentView): Promise<Round> {
-  const reason = reasonOfPayment(view)
+  const reason = reasonOfPayment(order, view)
   const noted = await notePayment(step.db, order, { ...view, reason })
   return noted && { outcome: 'refused', reason: endReason(reason) }
 }

@@ -1,9 +1,10 @@
-import { type Clock, Conflict, OutcomeUnknown, type OrderId } from '@holdfast/kernel'
+import { type Clock, Conflict, IllegalState, OutcomeUnknown, type OrderId } from '@holdfast/kernel'
 import type { Logger } from '@holdfast/telemetry'
 import { currentAttempt } from '@holdfast/temporal'
 import { END_REASONS, type EndReason } from '@holdfast/workflows/contract'
 import { type CallScope, type Peers, stepScope } from './clients.ts'
 import type { OrderState } from './domain.ts'
+import type { PaymentView } from './domain-pay.ts'
 import type { PrimaryDb } from './store.ts'
 
 /** What the steps of a purchase work with, given by the composition root. */
@@ -58,6 +59,16 @@ const LOOK_AGAIN_MS = { step: 300, most: 5_000 }
 export function stillUnknown(step: Step): OutcomeUnknown {
   const retryAfterMs = Math.min(LOOK_AGAIN_MS.step * step.attempt, LOOK_AGAIN_MS.most)
   return new OutcomeUnknown('The payment is not known yet.', {}, { retryAfterMs })
+}
+
+/**
+ * What payment itself cannot end is not waited for: the order is parked, where a person sees it.
+ */
+export function refuseParked(view: PaymentView): void {
+  if (view.parkReason === undefined) return
+  throw new IllegalState(view.parkReason, 'Payment waits for a person to look at it.', {
+    state: view.state,
+  })
 }
 
 /** The reason as an ended order has it. */

@@ -1,6 +1,6 @@
 import { IllegalState } from '@holdfast/kernel'
 import type { EndReason, FinishAnswer, UndoAnswer } from '@holdfast/workflows/contract'
-import { ROUNDS_MAX, type Step, keptMoving, stillUnknown } from './activities-step.ts'
+import { ROUNDS_MAX, type Step, keptMoving, refuseParked, stillUnknown } from './activities-step.ts'
 import { ordersEnded } from './telemetry.ts'
 import { isEndedWithoutMoney, type Order } from './domain.ts'
 import { type PaymentView, nextVoidStep } from './domain-pay.ts'
@@ -16,6 +16,12 @@ import {
 
 /** Longest wait for the provider within one attempt at an undo, ms. */
 const PROVIDER_MS = 8_000
+
+/**
+ * Attempts at a void while payment works on it by itself, about 11 s; what it has parked by then
+ * needs a person.
+ */
+const VOID_ATTEMPTS = 8
 
 /** Limit of the one call that follows a last state at once, ms; jobs repeat it if it fails. */
 const AT_ONCE_MS = 400
@@ -47,6 +53,7 @@ async function voidOnce(step: Step, order: Order): Promise<void> {
     await notePayment(step.db, order, view)
     return
   }
+  if (step.attempt > VOID_ATTEMPTS) refuseParked(view)
   throw stillUnknown(step)
 }
 
@@ -55,8 +62,8 @@ async function askToVoid(step: Step, order: Order): Promise<PaymentView> {
     return await step.peers.payment.void(order, step.scope(PROVIDER_MS))
   } catch (error) {
     // An authorisation or capture is under way; only when it is known can it be given up.
-    if (error instanceof IllegalState && error.reason === 'PAYMENT_STATE') throw stillUnknown(step)
-    throw error
+    if (!(error instanceof IllegalState) || error.reason !== 'PAYMENT_STATE') throw error
+    return step.peers.payment.read(order, step.scope(PROVIDER_MS))
   }
 }
 

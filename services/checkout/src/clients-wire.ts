@@ -1,5 +1,7 @@
 import {
   type CartId,
+  ERROR_REASONS,
+  type ErrorReason as KnownReason,
   type Money,
   type OfferId,
   type SellerId,
@@ -17,7 +19,7 @@ import {
   Refund_State,
 } from '@holdfast/proto/payment'
 import { type GetOffersResponse, Offer_State, type ShippingOption } from '@holdfast/proto/seller'
-import { type Money as MoneyMessage, TaxCategory } from '@holdfast/proto/type'
+import { ErrorReason, type Money as MoneyMessage, TaxCategory } from '@holdfast/proto/type'
 import type { KnownHoldState, KnownPaymentState } from './domain.ts'
 import type { DeclineReason, PaymentView } from './domain-pay.ts'
 import type { TaxCategory as TaxCategoryName } from './domain-quote.ts'
@@ -126,7 +128,7 @@ export function paymentView(message: Payment | undefined): PaymentView {
   return {
     state: nameOf(Payment_State, payment.state) as KnownPaymentState,
     isUnresolved: payment.unresolvedSinceTime !== undefined,
-    isParked: payment.parked,
+    parkReason: payment.parked ? parkReason(payment.parkReason) : undefined,
     declineReason:
       declineReason === Payment_DeclineReason.UNSPECIFIED
         ? 'NONE'
@@ -134,6 +136,11 @@ export function paymentView(message: Payment | undefined): PaymentView {
     actionUrl: payment.actionUrl,
     actionExpiresAt: payment.actionExpireTime,
   }
+}
+
+/** Why a payment is parked; a reason that a later payment service adds is read as its state. */
+function parkReason(reason: ErrorReason): KnownReason {
+  return ERROR_REASONS.find((name) => ErrorReason[name] === reason) ?? 'PAYMENT_STATE'
 }
 
 /** One sub-order's share of a payment as the wire has it. */

@@ -87,7 +87,7 @@ test('a captured payment is never given up, an ended one not again', () => {
 test('an order waits for its buyer as long as its payment does', () => {
   const view = {
     isUnresolved: false,
-    isParked: false,
+    parkReason: undefined,
     declineReason: 'NONE',
     actionUrl: '',
   } as const
@@ -101,14 +101,20 @@ test('an order waits for its buyer as long as its payment does', () => {
 })
 
 test('a buyer learns why a payment failed in terms that may be told', () => {
-  const view = { isUnresolved: false, isParked: false, actionUrl: '', actionExpiresAt: undefined }
+  const view = { isUnresolved: false, parkReason: undefined, actionUrl: '', actionExpiresAt: undefined }
   const why = (
     state: KnownPaymentState,
     declineReason: 'NONE' | 'RISK' | 'AUTHENTICATION_FAILED',
-  ) => reasonOfPayment({ ...view, state, declineReason })
+    order: Parameters<typeof reasonOfPayment>[0] = { state: 'PAYING', isCancelRequested: false },
+  ) => reasonOfPayment(order, { ...view, state, declineReason })
   expect(why('DECLINED', 'RISK')).toBe('RISK_DENIED')
   expect(why('DECLINED', 'NONE')).toBe('PAYMENT_DECLINED')
   expect(why('DECLINED', 'AUTHENTICATION_FAILED')).toBe('ACTION_EXPIRED')
   expect(why('LAPSED', 'NONE')).toBe('AUTHORIZATION_LAPSED')
   expect(why('FAILED', 'NONE')).toBe('PAYMENT_FAILED')
+  expect(why('CANCELLED', 'NONE')).toBe('CANCEL_REQUESTED')
+  const waiting = { state: 'ACTION_REQUIRED', isCancelRequested: false } as const
+  expect(why('CANCELLED', 'NONE', waiting)).toBe('ACTION_EXPIRED')
+  const cancelled = { ...waiting, isCancelRequested: true }
+  expect(why('CANCELLED', 'NONE', cancelled)).toBe('CANCEL_REQUESTED')
 })

@@ -23,9 +23,10 @@ export interface PaymentView {
   /** True while the provider's answer to the step at hand is not known. */
   readonly isUnresolved: boolean
   /**
-   * True when the provider's answer cannot be right (another amount, say) and a person must look.
+   * Why payment itself cannot end it and a person must look: AMOUNT_MISMATCH, say; undefined while
+   * it can.
    */
-  readonly isParked: boolean
+  readonly parkReason: ErrorReason | undefined
   readonly declineReason: DeclineReason
   readonly actionUrl: string
   readonly actionExpiresAt: Date | undefined
@@ -103,12 +104,17 @@ function refusal(reason: ErrorReason): PayStep {
   return { kind: 'refused', reason }
 }
 
-/** How a payment that ended without money is told to the buyer. */
-export function reasonOfPayment(view: PaymentView): ErrorReason {
+/** How a payment that ended without money is told to the buyer of `order`. */
+export function reasonOfPayment(
+  order: Pick<Order, 'state' | 'isCancelRequested'>,
+  view: PaymentView,
+): ErrorReason {
   if (view.state === 'DECLINED') return reasonOfDecline(view.declineReason)
   if (view.state === 'LAPSED') return 'AUTHORIZATION_LAPSED'
-  const isGivenUp = view.state === 'CANCELLED' || view.state === 'VOIDED'
-  return isGivenUp ? 'CANCEL_REQUESTED' : 'PAYMENT_FAILED'
+  if (view.state !== 'CANCELLED' && view.state !== 'VOIDED') return 'PAYMENT_FAILED'
+  // Nobody asked for it, so it was the clock that gave up a payment that waited for its buyer.
+  const isBuyerLate = order.state === 'ACTION_REQUIRED' && !order.isCancelRequested
+  return isBuyerLate ? 'ACTION_EXPIRED' : 'CANCEL_REQUESTED'
 }
 
 function reasonOfDecline(reason: DeclineReason): ErrorReason {

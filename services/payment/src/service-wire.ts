@@ -11,10 +11,11 @@ import {
   RefundReason as RefundReasonMessage,
   type SubOrderSplit as SplitMessage,
 } from '@holdfast/proto/payment'
-import { ActorKind, type Money } from '@holdfast/proto/type'
+import { ActorKind, ErrorReason, type Money } from '@holdfast/proto/type'
 import {
   type Actor,
   isUnresolved,
+  type ParkReason,
   type Payment,
   type Refund,
   type RefundReason,
@@ -45,6 +46,7 @@ export function paymentMessage(payment: Payment): PaymentMessage {
     captureBeforeTime: isHeld ? (payment.captureBefore ?? undefined) : undefined,
     unresolvedSinceTime: isUnresolved(state) ? payment.stateSince : undefined,
     parked: payment.parkedReason !== null,
+    parkReason: parkReason(payment.parkedReason),
     createTime: payment.createdAt,
     updateTime: payment.updatedAt,
     history: payment.history.map((move) => ({
@@ -54,6 +56,18 @@ export function paymentMessage(payment: Payment): PaymentMessage {
       transitionTime: move.at,
     })),
   }
+}
+
+const PARK_REASONS: Readonly<Record<ParkReason, ErrorReason>> = {
+  AMOUNT_MISMATCH: ErrorReason.AMOUNT_MISMATCH,
+  UNEXPECTED_STATE: ErrorReason.PAYMENT_STATE,
+  REFUSED_FOR_GOOD: ErrorReason.PAYMENT_FAILED,
+  ATTEMPTS_EXHAUSTED: ErrorReason.OUTCOME_UNKNOWN,
+  REFUND_OWED: ErrorReason.REFUND_FAILED,
+}
+
+function parkReason(reason: ParkReason | null): ErrorReason {
+  return reason === null ? ErrorReason.UNSPECIFIED : PARK_REASONS[reason]
 }
 
 const ACTOR_KINDS: Readonly<Record<Actor, ActorKind>> = {

@@ -6,6 +6,7 @@ import {
   type ScriptName,
 } from '@holdfast/payment-simulator'
 import { type Payment, Payment_DeclineReason, Payment_State } from '@holdfast/proto/payment'
+import { ErrorReason } from '@holdfast/proto/type'
 import { newId } from '@holdfast/runtime'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -192,9 +193,14 @@ test('I2: another amount than asked is given back when the order is undone', asy
   expect(await payment.authorize(one)).toMatchObject({
     state: Payment_State.AUTHORIZING,
     parked: true,
+    parkReason: ErrorReason.AMOUNT_MISMATCH,
   })
   const voided = await payment.checkout.voidPayment(one.verb(), scope())
-  expect(voided.payment).toMatchObject({ state: Payment_State.FAILED, parked: false })
+  expect(voided.payment).toMatchObject({
+    state: Payment_State.FAILED,
+    parked: false,
+    parkReason: ErrorReason.UNSPECIFIED,
+  })
   expect((await payment.provider.intents(one.paymentId))[0]?.state).toBe('voided')
 })
 

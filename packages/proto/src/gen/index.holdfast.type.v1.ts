@@ -7,6 +7,6 @@
 
 export * from "./holdfast/type/v1/money.ts";
 export * from "./holdfast/type/v1/actor.ts";
-export * from "./holdfast/type/v1/address.ts";
 export * from "./holdfast/type/v1/error_reason.ts";
+export * from "./holdfast/type/v1/address.ts";
 export * from "./holdfast/type/v1/tax.ts";

@@ -10,6 +10,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { ActorKind, actorKindFromJSON, actorKindToJSON } from "../../type/v1/actor.ts";
+import { ErrorReason, errorReasonFromJSON, errorReasonToJSON } from "../../type/v1/error_reason.ts";
 import { Money } from "../../type/v1/money.ts";
 
 /** Why money goes back. */
@@ -377,6 +378,13 @@ export interface Payment {
     | undefined;
   /** Output only. The states it went through, oldest first, at most 50. */
   history: PaymentTransition[];
+  /**
+   * Output only. Why it waits for an operator: AMOUNT_MISMATCH when the provider answered another
+   * amount or currency, PAYMENT_STATE when it answered a state that cannot be, PAYMENT_FAILED when
+   * it refuses for good, OUTCOME_UNKNOWN when it never said, REFUND_FAILED when a refund is owed;
+   * UNSPECIFIED while parked is false.
+   */
+  parkReason: ErrorReason;
 }
 
 /** Where the money is. */
@@ -994,6 +1002,7 @@ function createBasePayment(): Payment {
     createTime: undefined,
     updateTime: undefined,
     history: [],
+    parkReason: 0,
   };
 }
 
@@ -1055,6 +1064,9 @@ export const Payment: MessageFns<Payment> = {
     }
     for (const v of message.history) {
       PaymentTransition.encode(v!, writer.uint32(146).fork()).join();
+    }
+    if (message.parkReason !== 0) {
+      writer.uint32(152).int32(message.parkReason);
     }
     return writer;
   },
@@ -1216,6 +1228,14 @@ export const Payment: MessageFns<Payment> = {
             message.history.push(PaymentTransition.decode(reader, reader.uint32()));
             continue;
           }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.parkReason = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag >>> 3 === 0) {
           throw new globalThis.Error("tag " + tag + " is not valid here");
@@ -1303,6 +1323,11 @@ export const Payment: MessageFns<Payment> = {
       history: globalThis.Array.isArray(object?.history)
         ? object.history.map((e: any) => PaymentTransition.fromJSON(e))
         : [],
+      parkReason: isSet(object.parkReason)
+        ? errorReasonFromJSON(object.parkReason)
+        : isSet(object.park_reason)
+        ? errorReasonFromJSON(object.park_reason)
+        : 0,
     };
   },
 
@@ -1362,6 +1387,9 @@ export const Payment: MessageFns<Payment> = {
     if (message.history?.length) {
       obj.history = message.history.map((e) => PaymentTransition.toJSON(e));
     }
+    if (message.parkReason !== 0) {
+      obj.parkReason = errorReasonToJSON(message.parkReason);
+    }
     return obj;
   },
 
@@ -1394,6 +1422,7 @@ export const Payment: MessageFns<Payment> = {
     message.createTime = object.createTime ?? undefined;
     message.updateTime = object.updateTime ?? undefined;
     message.history = object.history?.map((e) => PaymentTransition.fromPartial(e)) || [];
+    message.parkReason = object.parkReason ?? 0;
     return message;
   },
 };
