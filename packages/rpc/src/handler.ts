@@ -30,6 +30,8 @@ async function serveUnary(
     const { call, checked } = await admit(setting, request, grpc, time)
     const input = setting.method.requestStream ? checkEach(setting, checked) : checked
     const response = await Promise.race([handler(input, call), time.overdue])
+    // The library would answer for us, without details and with a warning of its own.
+    if (response === undefined || response === null) throw new Error('A handler answered nothing.')
     done('OK')
     return response
   } catch (error) {
