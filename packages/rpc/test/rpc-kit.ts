@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { type ClientHttp2Session, connect, constants } from 'node:http2'
 import { credentials, Client as GrpcClient, type Metadata, type ServiceError } from '@grpc/grpc-js'
-import { NotFound } from '@holdfast/kernel'
+import { type Clock, NotFound } from '@holdfast/kernel'
 import { DESCRIPTOR_SET_PATH } from '@holdfast/proto/descriptors'
 import { Status } from '@holdfast/proto/google'
 import { InventoryServiceDefinition, type WatchStockResponse } from '@holdfast/proto/inventory'
@@ -222,12 +222,12 @@ export async function* heartbeats(
   } = {},
 ): AsyncGenerator<WatchStockResponse> {
   about.onBegin?.()
-  const { sleep: beatAfter } = systemClock
+  const rhythm: Clock = systemClock
   const beatsMax = about.beatsMax ?? Number.POSITIVE_INFINITY
   try {
     for (let beat = 0; beat < beatsMax && !call.signal.aborted; beat += 1) {
       yield HEARTBEAT
-      await beatAfter(about.everyMs ?? 20, call.signal)
+      await rhythm.sleep(about.everyMs ?? 20, call.signal)
     }
   } finally {
     about.onEnd?.()
