@@ -101,7 +101,12 @@ test('an order waits for its buyer as long as its payment does', () => {
 })
 
 test('a buyer learns why a payment failed in terms that may be told', () => {
-  const view = { isUnresolved: false, parkReason: undefined, actionUrl: '', actionExpiresAt: undefined }
+  const view = {
+    isUnresolved: false,
+    parkReason: undefined,
+    actionUrl: '',
+    actionExpiresAt: undefined,
+  }
   const why = (
     state: KnownPaymentState,
     declineReason: 'NONE' | 'RISK' | 'AUTHENTICATION_FAILED',

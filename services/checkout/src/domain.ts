@@ -216,6 +216,11 @@ export function isLive(state: OrderState): boolean {
   return LIVE_STATES.some((live) => live === state)
 }
 
+/** True while the order's run sleeps until somebody outside has done something. */
+export function isWaiting(state: OrderState): boolean {
+  return state === 'ACTION_REQUIRED' || state === 'IN_REVIEW'
+}
+
 /** Which terminal state a reason leads to; the state it comes from may still forbid it. */
 const END_OF_REASON: Partial<Record<ErrorReason, OrderState>> = {
   OUT_OF_STOCK: 'REJECTED',

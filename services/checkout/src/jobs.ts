@@ -5,6 +5,7 @@ import type { PrimaryDb } from '@holdfast/pg'
 import { createFactRelay } from '@holdfast/outbox'
 import { type Loop, startLoop } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
+import { isWaiting } from './domain.ts'
 import { performDuty } from './jobs-duty.ts'
 import type { CallScope, Peers } from './clients.ts'
 import type { PokeRun, SendDecision, StartOrder, StartRefund } from './domain-start.ts'
@@ -159,15 +160,20 @@ function startRelay({ db, bus, clock, log }: JobParts): AsyncDisposable {
   return createFactRelay({ db, bus, clock, log, hintSubject: OUTBOX_HINT })
 }
 
-/** Payment's facts make runs look at once; lost ones cost a poll interval. */
-function followPayments({ bus, pokeRun }: JobParts): AsyncDisposable {
+/**
+ * Payment's facts make runs that wait look at once; lost ones cost a poll interval. Any other run
+ * is at work on the payment itself, so that a signal would only cost it a task and six events.
+ */
+function followPayments({ bus, db, store, pokeRun }: JobParts): AsyncDisposable {
   return bus.consume({
     stream: FACTS_STREAM,
     filterSubjects: PAYMENT_FACTS,
     name: 'checkout-payments',
     handle: async (message) => {
       const orderId = orderOfPaymentFact(message.subject, message.data)
-      if (orderId !== undefined) await pokeRun(orderId)
+      if (orderId === undefined) return
+      const state = await store.readOrderState(db, orderId)
+      if (state !== undefined && isWaiting(state)) await pokeRun(orderId)
     },
     // Nothing is lost with a hint: every run also looks by itself.
     park: async () => undefined,

@@ -59,6 +59,16 @@ const markRefunded = sql(
    UPDATE purchase SET refunded_at = now() WHERE order_id = $1 AND refunded_at IS NULL`,
 )
 
+const closeParks = sql(
+  'checkout.park.close_all',
+  'UPDATE park SET closed_at = now() WHERE order_id = $1 AND closed_at IS NULL',
+)
+
+/** An order that went on without a decision, its run cancelled in the Web UI say, waits no more. */
+async function leaveParks(tx: Tx, order: Order): Promise<void> {
+  if (order.isParked) await tx.query(closeParks, [uuidOf(order.orderId)])
+}
+
 /** Writes down what the order still owes; repeats add nothing. */
 export async function oweDuties(tx: Tx, orderId: OrderId, duties: readonly Duty[]): Promise<void> {
   if (duties.length > 0) await tx.query(insertDuties, [uuidOf(orderId), duties])
@@ -127,6 +137,7 @@ export async function endLocked(
     const change = { state, failureReason: by.reason, actionUrl: '', isParked: false }
     ended = await changeLocked(tx, ended, { ...change, expiresAt: undefined }, by)
   }
+  await leaveParks(tx, order)
   await oweDuties(tx, order.orderId, dutiesAtEnd(order))
   return ended
 }
@@ -142,6 +153,7 @@ export async function finishOrder(db: PrimaryDb, orderId: OrderId, by: ChangedBy
     const change: OrderChange = { state: 'PAID', actionUrl: '', isParked: false }
     const paid = await changeLocked(tx, order, { ...change, failureReason: undefined }, by)
     await moveSubOrders(tx, orderId, { from: 'UNPAID', to: 'AWAITING_SHIPMENT', by })
+    await leaveParks(tx, order)
     await oweDuties(tx, orderId, ['COMPLETE_CLAIM'])
     if (order.isCancelRequested) await beginRefund(tx, paid, by)
     return paid

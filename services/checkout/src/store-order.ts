@@ -78,6 +78,11 @@ const readOrderRow = sql<OrderRow>(
   `SELECT ${orderColumns('p')} FROM purchase p WHERE p.order_id = $1`,
 )
 
+const readStateRow = sql<{ readonly state: OrderState }>(
+  'checkout.order.read_state',
+  'SELECT state FROM purchase WHERE order_id = $1',
+)
+
 const lockOrderRow = sql<OrderRow>(
   'checkout.order.lock',
   `SELECT ${orderColumns('p')} FROM purchase p WHERE p.order_id = $1 FOR UPDATE OF p`,
@@ -132,6 +137,14 @@ export async function readOrder(db: PrimaryDb, orderId: OrderId): Promise<Order>
   const row = (await db.read(readOrderRow, [uuidOf(orderId)])).rows[0]
   if (row === undefined) throw orderNotFound()
   return toOrder(row)
+}
+
+/** How far the order is; undefined when there is no such order. */
+export async function readOrderState(
+  db: PrimaryDb,
+  orderId: OrderId,
+): Promise<OrderState | undefined> {
+  return (await db.read(readStateRow, [uuidOf(orderId)])).rows[0]?.state
 }
 
 /** The order under its lock, or NotFound ORDER_NOT_FOUND. */

@@ -186,6 +186,19 @@ test('a parked order that its buyer cancels needs no operator', async () => {
   )
 })
 
+test('a parked run that is cancelled in the Web UI leaves nothing parked', async () => {
+  const { buyer, orderId } = await parkAtPay()
+  checkout.shop.disarm()
+  await link.connected().client.workflow.getHandle(checkoutWorkflowId(orderId)).cancel()
+  await eventually(
+    async () => expect((await buyer.order(orderId)).state).toBe(Order_State.CANCELLED),
+    { withinMs: 20_000 },
+  )
+  const operator = checkout.clientOf(OPERATOR)
+  const page = await operator.listParkedOrders({ pageSize: 100, pageToken: '' }, scope())
+  expect(page.parkedOrders.map((park) => park.orderId)).not.toContain(orderId)
+})
+
 test('a decision that the run did not take is sent again by the jobs', async () => {
   const { buyer, orderId } = await parkAtPay()
   checkout.shop.disarm()
