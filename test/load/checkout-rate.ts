@@ -1,7 +1,7 @@
 import type { Echo } from './echo.ts'
 import { fly } from './flight.ts'
 import type { House } from './house.ts'
-import { buyMany } from './purchases.ts'
+import { buyAll, buyMany, prepare } from './purchases.ts'
 import { type Aim, type Result, resultOf, type Round } from './result.ts'
 import { type Floor, observeWrites, openFloor } from './writes.ts'
 
@@ -14,6 +14,9 @@ const LOADS = [
 
 const ROUNDS = 5
 
+/** Enough purchases that what loops write beside them rounds to nothing. */
+const OBSERVED = 32
+
 /** A transaction takes a fiftieth of a purchase, so more of them make a round. */
 const TRANSACTIONS_PER_PURCHASE = 10
 
@@ -22,9 +25,9 @@ const ECHO_RATIO_MIN: Aim = { kind: 'at least', bound: 0.8 }
 /** Purchases per second in a closed loop, beside the smallest workflow and the bare writes. */
 export async function measureRate(house: House, echo: Echo): Promise<readonly Result[]> {
   house.report('Rate: seeing which rows a purchase writes')
-  const writes = await observeWrites(house, async () => {
-    const { answers } = await buyMany(house, { count: 32, inFlight: 8, waitFor: 'PAID' })
-    return answers.length
+  const readies = await prepare(house, OBSERVED)
+  const writes = await observeWrites(house, OBSERVED, async () => {
+    await buyAll(house, readies, { inFlight: 8, waitFor: 'PAID' })
   })
   const floor = await openFloor(house, writes, 32)
   const rows = writes.reduce((sum, { inserts, updates }) => sum + inserts + updates, 0)

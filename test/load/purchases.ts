@@ -11,7 +11,7 @@ import {
 import { present } from '@holdfast/kernel'
 import { type Order, Order_State } from '@holdfast/proto/checkout'
 import { systemClock } from '@holdfast/runtime'
-import { fly } from './flight.ts'
+import { type Flight, fly } from './flight.ts'
 import type { House, Stall } from './house.ts'
 
 /** A guest whose cart is filled and quoted, so that only the purchase itself is left. */
@@ -68,16 +68,27 @@ export async function buy(
   return { orderId: last.orderId, firstMs, wholeMs }
 }
 
-/** Prepares `count` purchases, makes them `inFlight` at a time, and lets the guests go. */
+/** How purchases are made. */
+export interface Manner {
+  readonly inFlight: number
+  /** What the first answer waits for. */
+  readonly waitFor: 'RESERVED' | 'PAID'
+}
+
+/** Prepares `count` purchases and makes them; only the making is timed. */
 export async function buyMany(
   house: House,
-  options: {
-    readonly count: number
-    readonly inFlight: number
-    readonly waitFor: 'RESERVED' | 'PAID'
-  },
-) {
-  const readies = await prepare(house, options.count)
+  options: Manner & { readonly count: number },
+): Promise<Flight<Bought>> {
+  return buyAll(house, await prepare(house, options.count), options)
+}
+
+/** Makes prepared purchases `inFlight` at a time, and lets the guests go. */
+export async function buyAll(
+  house: House,
+  readies: readonly Ready[],
+  options: Manner,
+): Promise<Flight<Bought>> {
   const flight = await fly(readies, options.inFlight, async (ready) =>
     buy(house, ready, options.waitFor),
   )

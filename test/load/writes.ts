@@ -34,16 +34,17 @@ const WIDTH_ROWS = 1_000
 
 /**
  * Which rows one purchase writes in all services' databases, from Postgres's own statistics over
- * the purchases that `act` makes. Rounded, so that what loops write meanwhile does not count.
+ * the `purchases` that `act` makes. Rounded, so that what loops write meanwhile does not count.
  */
 export async function observeWrites(
   house: House,
-  act: () => Promise<number>,
+  purchases: number,
+  act: () => Promise<void>,
 ): Promise<readonly TableWrites[]> {
   const pools = SERVICES.map((service) => ({ service, pool: house.database(service, 1) }))
   await letPass(TOLD_AFTER_MS)
   const before = await readTotals(pools)
-  const purchases = await act()
+  await act()
   await letPass(TOLD_AFTER_MS)
   const after = await readTotals(pools)
   return [...after].flatMap(([name, total]) => {
@@ -65,7 +66,14 @@ async function readTotals(
     )
     for (const { table, inserts, updates } of rows) {
       const rowBytes = await readRowBytes(pool, table)
-      totals.set(`${service}_${table}`, { inserts, updates, rowBytes })
+      // The partitions of one table are one table to whoever writes to it.
+      const name = `${service}_${table.replace(/_\d+$/, '')}`
+      const known = totals.get(name) ?? { inserts: 0, updates: 0, rowBytes }
+      totals.set(name, {
+        inserts: known.inserts + inserts,
+        updates: known.updates + updates,
+        rowBytes: Math.max(known.rowBytes, rowBytes),
+      })
     }
   }
   return totals
