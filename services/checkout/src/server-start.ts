@@ -1,4 +1,4 @@
-import { type Clock, IllegalState, NotFound, type OrderId } from '@holdfast/kernel'
+import { type Clock, IllegalState, InvalidInput, NotFound, type OrderId } from '@holdfast/kernel'
 import { scopeFor } from '@holdfast/rpc'
 import type { Logger } from '@holdfast/telemetry'
 import {
@@ -16,7 +16,7 @@ import {
   checkoutWorkflowId,
   refundWorkflowId,
 } from '@holdfast/workflows/contract'
-import type { Peers } from './clients.ts'
+import type { CallScope, Peers } from './clients.ts'
 import { type Order, isLive } from './domain.ts'
 import { isRefundStep } from './domain-park.ts'
 import type {
@@ -74,17 +74,33 @@ async function claimCart(
   limitMs: number,
 ): Promise<Order | StartOutcome> {
   const scope = scopeFor({ timeoutMs: limitMs, clock: parts.clock })
-  const { buyerId, cartVersion } = order
   try {
-    const ask = { ...order, buyerId, expectedVersion: cartVersion }
-    const claimVersion = await parts.peers.cart.claim(ask, scope)
+    const claimVersion = await claimForOwner(parts, order, scope)
     return (await store.noteClaim(parts.db, order, claimVersion)) ?? 'later'
   } catch (error) {
     if (!isRefusal(error)) throw error
     const by = { kind: 'SERVICE', actor: 'checkout', reason: 'CART_CHANGED' } as const
-    await store.endOrder(parts.db, order.orderId, by)
+    if (!(await store.endUnclaimed(parts.db, order.orderId, by))) return 'later'
     parts.changed(order.orderId)
     return 'rejected'
+  }
+}
+
+/**
+ * Claims in the name the cart bears. A buyer that logged in has the order under its account while
+ * the cart may still be the guest's: that it is the buyer's own was proven when it was quoted.
+ */
+async function claimForOwner(parts: RunParts, order: Order, scope: CallScope): Promise<bigint> {
+  const { cart } = parts.peers
+  const { buyerId, cartVersion: expectedVersion } = order
+  try {
+    return await cart.claim({ ...order, buyerId, expectedVersion }, scope)
+  } catch (error) {
+    // Under the other name it was claimed before (KEY_REUSED), or is still to be (NotFound).
+    if (!(error instanceof NotFound) && !(error instanceof InvalidInput)) throw error
+    const owner = (await cart.readCart(order.cartId, scope)).buyerId
+    if (owner === buyerId) throw error
+    return cart.claim({ ...order, buyerId: owner, expectedVersion }, scope)
   }
 }
 

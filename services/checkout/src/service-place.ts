@@ -170,8 +170,8 @@ async function makePayment(
     } catch (error) {
       if (isDefinite(error)) {
         const by = { kind: 'SERVICE', actor: 'checkout', reason: 'PAYMENT_FAILED' } as const
-        await store.endOrder(db, orderId, by)
-        parts.waiters.changed(orderId)
+        // Another try of this request may have made the payment; then the order goes its way.
+        if (await store.endUnclaimed(db, orderId, by)) parts.waiters.changed(orderId)
         throw error
       }
       if (call.signal.aborted || call.deadlineAtMs - clock.monotonicMs() < AGAIN_MS) throw error

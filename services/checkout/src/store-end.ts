@@ -180,6 +180,23 @@ export async function abandonOrder(db: PrimaryDb, orderId: OrderId): Promise<boo
   })
 }
 
+/**
+ * Ends an order whose cart cannot be claimed. False, and nothing changes, once the claim stands or
+ * the order has moved: a refusal that arrives late must not touch an order that is being paid.
+ */
+export async function endUnclaimed(
+  db: PrimaryDb,
+  orderId: OrderId,
+  by: ChangedBy & { readonly reason: ErrorReason },
+): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const order = await lockOrder(tx, orderId)
+    if (order.state !== 'PENDING' || order.claimVersion !== undefined) return false
+    await endLocked(tx, order, by)
+    return true
+  })
+}
+
 /** Owes a refund of money that an ended order should never have taken. */
 export async function oweRefund(db: PrimaryDb, orderId: OrderId): Promise<void> {
   await db.transaction(async (tx) => oweDuties(tx, orderId, ['REFUND']))

@@ -41,6 +41,9 @@ export function cartHandlers(carts: Map<string, FakeCart>) {
     },
     claimForCheckout: async (ask: ClaimForCheckoutRequest) => {
       const cart = find(ask.cartId)
+      if (cart.buyerId !== ask.buyerId) {
+        throw new NotFound('CART_NOT_FOUND', 'There is no such cart.')
+      }
       if (cart.ended.has(ask.orderId)) throw new IllegalState('CLAIM_ENDED', 'This claim ended.')
       if (cart.state === 'CLAIMED' && cart.orderId === ask.orderId) return { cart: message(cart) }
       if (cart.state !== 'OPEN') throw new IllegalState('CART_CLAIMED', 'Claimed by another order.')

@@ -1,6 +1,7 @@
-import { type OrderId, uuidOf } from '@holdfast/kernel'
+import { type Id, type OrderId, uuidOf } from '@holdfast/kernel'
 import { Order_State, SubOrder_State } from '@holdfast/proto/checkout'
 import { ErrorReason } from '@holdfast/proto/type'
+import { newId } from '@holdfast/runtime'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import {
@@ -64,6 +65,19 @@ test('I13: an order shows the prices of its quote, whatever changes meanwhile', 
   expect(order?.state).toBe(Order_State.PAID)
   expect(order?.totals).toEqual(quote.totals)
   expect(order?.subOrders[0]?.lines).toEqual(quote.sellers[0]?.lines)
+})
+
+test('I12: who logs in after the quote buys the cart of the guest it was', async () => {
+  const buyer = checkout.newBuyer(1)
+  const quote = await buyer.quote()
+  const account = checkout.clientOf({
+    kind: 'buyer',
+    sessionId: newId('session'),
+    accountId: newId('account'),
+    guestId: buyer.buyerId as Id<'guest'>,
+  })
+  const { order } = await account.placeOrder(placeRequest(quote.quoteId), scope())
+  expect(order?.state).toBe(Order_State.PAID)
 })
 
 test('I6 I27: 20 repeats of one request make one order, and each answers it', async () => {
