@@ -4,6 +4,7 @@ import {
   isId,
   NotFound,
   type OrderId,
+  OutcomeUnknown,
   type PaymentId,
   present,
   Unavailable,
@@ -182,8 +183,15 @@ async function runVerb(
 ): Promise<Payment> {
   const { paymentId, orderId } = verb
   const key = call.requestKey(verb.requestId)
-  await untilRest(parts, call, () => parts.steps.run({ paymentId, orderId, want, key }))
-  return parts.store.readPayment(parts.base.db, paymentId, orderId)
+  const isAtRest = await untilRest(parts, call, () =>
+    parts.steps.run({ paymentId, orderId, want, key }),
+  )
+  const payment = await parts.store.readPayment(parts.base.db, paymentId, orderId)
+  // AUTHORIZED means that the provider refused to capture; a turn not had yet must not look so.
+  if (want === 'capture' && !isAtRest && payment.state === 'AUTHORIZED') {
+    throw new OutcomeUnknown('The capture may still begin; repeat it with the same request_id.')
+  }
+  return payment
 }
 
 async function voidPayment(parts: PaymentParts, call: CallContext, verb: Verb): Promise<Payment> {
@@ -210,13 +218,13 @@ async function voidMadePayment(
 }
 
 /**
- * Runs and waits while somebody else is at it; goes on without waiting when time is nearly over.
+ * Runs and waits while somebody else is at it, until the rest; false when time was over before.
  */
 async function untilRest(
   parts: PaymentParts,
   call: CallContext,
   run: () => Promise<RunEnd>,
-): Promise<void> {
+): Promise<boolean> {
   const { clock } = parts
   const leftMs = () => call.deadlineAtMs - clock.monotonicMs() - ANSWER_MARGIN_MS
   if (leftMs() < TIME_NEEDED_MS - ANSWER_MARGIN_MS) {
@@ -224,13 +232,15 @@ async function untilRest(
   }
   while (leftMs() > 0) {
     const late = new AbortController()
-    const isOver = clock.sleep(leftMs(), late.signal).then((): RunEnd => 'rest')
+    const isOver = clock.sleep(leftMs(), late.signal).then(() => 'late' as const)
     // A run that is left behind goes on and writes down what it hears.
     const end = await Promise.race([run(), isOver])
     late.abort()
-    if (end === 'rest') return
+    if (end === 'rest') return true
+    if (end === 'late') return false
     await clock.sleep(Math.min(BUSY_POLL_MS, Math.max(leftMs(), 0)))
   }
+  return false
 }
 
 function checkedSplits(
