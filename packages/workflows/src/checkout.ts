@@ -211,8 +211,8 @@ async function confirmCapture(run: Run): Promise<void> {
     showDetails(runningDetails('pay'))
     const attempt = await run.desk.attempt('pay', () => money.pay(run.input))
     if (attempt.kind === 'done' && attempt.value.outcome === 'captured') return
-    // The row's rules let a decision about *pay* be cancel too: one that is committed and never taken
-    // would stand in the way of every other. Here it means the same as retry.
+    // The row's rules let a decision about *pay* be cancel too: one that is committed and never
+    // taken would stand in the way of every other. Here it means the same as retry.
     const actions = PARK_ACTIONS.pay
     await run.desk.park({ step: 'pay', reason: 'CAPTURED_BUT_REFUSED', actions })
   }
