@@ -22,7 +22,7 @@ import {
   startRpcServer,
 } from '../src/index.ts'
 
-export const SERVICE = InventoryServiceDefinition.fullName
+const SERVICE = InventoryServiceDefinition.fullName
 const METHODS = Object.entries(InventoryServiceDefinition.methods)
 
 /** A server whose methods do what the test says at the moment. */
