@@ -273,6 +273,10 @@ test('a parked purchase can be cancelled, and a failed undo parks in its turn', 
   })
   const details = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata')
   expect(details.currentDetails).toContain('Parked')
+  expect(details.currentDetails).toContain('CheckoutService/ResolveParkedOrder')
+  expect(details.currentDetails).toContain(`"order_id": "${orderId}",\n  "park_seq": 2`)
+  expect(details.currentDetails).toContain('PARK_ACTION_RETRY')
+  expect(details.currentDetails).not.toContain('PARK_ACTION_CANCEL')
   await eventually(async () =>
     expect(await resolve(orderId, 2, 'retry')).toMatchObject({ kind: 'known' }),
   )

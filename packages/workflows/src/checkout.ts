@@ -14,6 +14,7 @@ import {
   type CheckoutActivities,
   type CheckoutInput,
   type CheckoutResult,
+  type CheckoutStep,
   type EndReason,
   type FinishAnswer,
   type PayAnswer,
@@ -22,6 +23,7 @@ import {
   type UndoAnswer,
 } from './contract.ts'
 import {
+  STEP_SUMMARIES,
   endedDetails,
   runningDetails,
   showDetails,
@@ -34,8 +36,18 @@ import { createSaga, type Saga } from './saga.ts'
 
 export { refund } from './refund.ts'
 
-const local = proxyLocalActivities<CheckoutActivities>(LOCAL_OPTIONS)
-const regular = proxyActivities<CheckoutActivities>(REGULAR_OPTIONS)
+const summaryOf = (step: CheckoutStep) => ({ summary: STEP_SUMMARIES[step] })
+
+function tryHere(step: CheckoutStep) {
+  return proxyLocalActivities<CheckoutActivities>({ ...LOCAL_OPTIONS, ...summaryOf(step) })
+}
+
+function tryAnywhere(step: CheckoutStep) {
+  return proxyActivities<CheckoutActivities>({ ...REGULAR_OPTIONS, ...summaryOf(step) })
+}
+
+const local = { prepare: tryHere('prepare').prepare, finish: tryHere('finish').finish }
+const regular = { prepare: tryAnywhere('prepare').prepare, finish: tryAnywhere('finish').finish }
 
 /**
  * Money: a dead worker is noticed within 2 s, and attempts have no limit because unknown is no end.
@@ -44,20 +56,34 @@ const money = proxyActivities<CheckoutActivities>({
   startToCloseTimeout: '30s',
   heartbeatTimeout: '2s',
   retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' },
-  summary: 'Pin the stock, take the payment, confirm the stock',
+  ...summaryOf('pay'),
 })
 
 /** Undo is retried for an hour before a person is asked. */
-const undoing = proxyActivities<CheckoutActivities>({
-  startToCloseTimeout: '10s',
-  scheduleToCloseTimeout: '1h',
-  retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' },
-})
+function undoing(step: UndoStep) {
+  return proxyActivities<CheckoutActivities>({
+    startToCloseTimeout: '10s',
+    scheduleToCloseTimeout: '1h',
+    retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' },
+    ...summaryOf(step),
+  })
+}
+
+type UndoStep = 'void-payment' | 'release-hold' | 'end-order'
+
+const { voidPayment } = undoing('void-payment')
+const { releaseHold } = undoing('release-hold')
+const { endOrder } = undoing('end-order')
 
 /** Waits between looks at a payment that waits for somebody; a signal ends a wait at once. */
 const LOOK_AGAIN_MS: Readonly<Record<PayWaitsFor, { first: number; most: number }>> = {
   'buyer-action': { first: 5_000, most: 60_000 },
   review: { first: 30_000, most: 600_000 },
+}
+
+const WAIT_SUMMARIES: Readonly<Record<PayWaitsFor, string>> = {
+  'buyer-action': 'Wait for the buyer, then look at the payment again',
+  review: 'Wait for the review, then look at the payment again',
 }
 
 /** Bound on looks: 24 h of review by 10 min are 150; past it the payment broke its own bounds. */
@@ -118,13 +144,13 @@ async function forward(run: Run): Promise<Verdict> {
   const { input, desk, saga } = run
   saga.register(() =>
     undoStep(run, 'end-order', async () => {
-      run.endedAs = (await undoing.endOrder({ ...input, reason: run.reason })).state
+      run.endedAs = (await endOrder({ ...input, reason: run.reason })).state
       return 'undone'
     }),
   )
   showDetails(runningDetails('prepare'))
   const prepared = await saga.step(
-    () => undoStep(run, 'release-hold', () => undoing.releaseHold(input)),
+    () => undoStep(run, 'release-hold', () => releaseHold(input)),
     () => desk.attempt('prepare', () => prepare(input)),
   )
   if (prepared.kind !== 'done') return { kind: 'undo', reason: 'CANCEL_REQUESTED' }
@@ -132,7 +158,7 @@ async function forward(run: Run): Promise<Verdict> {
   if (prepared.value.outcome === 'ended') return { kind: 'ended', state: prepared.value.state }
   showDetails(runningDetails('pay'))
   const paid = await saga.step(
-    () => undoStep(run, 'void-payment', () => undoing.voidPayment(input)),
+    () => undoStep(run, 'void-payment', () => voidPayment(input)),
     () => payUntilKnown(run),
   )
   if (paid.kind !== 'done') return { kind: 'undo', reason: 'CANCEL_REQUESTED' }
@@ -178,7 +204,8 @@ async function isCancelledWhileWaiting(
 ): Promise<boolean> {
   const { first, most } = LOOK_AGAIN_MS[waitsFor]
   try {
-    await condition(() => run.moved, Math.min(first * 2 ** Math.min(look, 10), most))
+    const waitMs = Math.min(first * 2 ** Math.min(look, 10), most)
+    await condition(() => run.moved, waitMs, { summary: WAIT_SUMMARIES[waitsFor] })
     return false
   } catch (error) {
     if (isCancellation(error)) return true
@@ -197,7 +224,6 @@ async function finish(run: Run): Promise<string> {
 
 async function takeBack(run: Run, reason: EndReason): Promise<CheckoutResult> {
   run.reason = reason
-  showDetails(undoingDetails(reason))
   if ((await run.saga.undo()) === 'undone') return { state: run.endedAs, reason }
   // The capture won the race against the cancel: the purchase goes forward, the cancel comes too
   // late.
@@ -220,9 +246,10 @@ async function confirmCapture(run: Run): Promise<void> {
 
 async function undoStep(
   run: Run,
-  step: 'void-payment' | 'release-hold' | 'end-order',
+  step: UndoStep,
   undo: () => Promise<UndoAnswer>,
 ): Promise<UndoAnswer> {
+  showDetails(undoingDetails(run.reason, step))
   const attempt = await run.desk.attempt(step, undo)
   return attempt.kind === 'done' ? attempt.value : 'undone'
 }

@@ -14,14 +14,21 @@ import {
 import {
   MESSAGES,
   type OnboardingActivities,
+  type OnboardingDueAction,
   type OnboardingInput,
   type OnboardingPlan,
 } from './contract.ts'
 
-const { planOnboarding, performDue } = proxyActivities<OnboardingActivities>({
-  startToCloseTimeout: '10s',
-  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '60s' },
-})
+function withSummary(summary: string) {
+  return proxyActivities<OnboardingActivities>({
+    startToCloseTimeout: '10s',
+    retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '60s' },
+    summary,
+  })
+}
+
+const { planOnboarding } = withSummary("Read from the seller's rows what comes next")
+const { performDue } = withSummary('Do what fell due, if the rows still call for it')
 
 /** A run ends after a year at the latest, so that old code has an end (as does its history). */
 const RUN_MS_MAX = 365 * 86_400_000
@@ -52,7 +59,7 @@ export async function onboarding(input: OnboardingInput): Promise<void> {
   setHandler(decided, wake, { description: 'An operator decided about the seller.' })
   let performed = ''
   // A timer rather than a look at the time, so that the run also ends while it waits.
-  const ageing = sleep(RUN_MS_MAX).then(() => {
+  const ageing = sleep(RUN_MS_MAX, { summary: 'Renew this run after a year' }).then(() => {
     run.isOld = true
     run.moved = true
   })
@@ -64,7 +71,8 @@ export async function onboarding(input: OnboardingInput): Promise<void> {
     if (plan === undefined) continue
     setCurrentDetails(detailsOf(plan))
     if (plan.kind === 'ended') return
-    if (await condition(() => run.moved, waitMs(plan, performed))) continue
+    const untilDue = { summary: waitSummary(plan) }
+    if (await condition(() => run.moved, waitMs(plan, performed), untilDue)) continue
     if (plan.kind !== 'due' || plan.dueInMs > LOOK_MS_MAX) continue
     const { action, subjectId, dueAt } = plan
     await surviving(() => performDue({ ...input, action, subjectId, dueAt }))
@@ -91,18 +99,43 @@ async function surviving<T>(run: () => Promise<T>): Promise<T | undefined> {
     return await run()
   } catch (error) {
     if (!(error instanceof ActivityFailure)) throw error
-    await sleep(AFTER_FAILURE)
+    setCurrentDetails(FAILED_DETAILS)
+    await sleep(AFTER_FAILURE, { summary: 'A step failed for certain: wait, then try again' })
     return undefined
   }
+}
+
+const DUE_TEXT: Readonly<Record<OnboardingDueAction, string>> = {
+  'remind-seller': 'the seller is reminded of what is missing',
+  'remind-reviewer': 'the reviewers are reminded of the application',
+  'expire-application': 'the application, which nobody went on with, is closed',
+  'block-capability': 'what the missing requirement blocks is switched off',
+  'open-renewal': 'the requirement is opened again, since what was handed in runs out',
+  'finish-closing': 'the seller is closed if nothing is left open',
+}
+
+const FAILED_DETAILS = [
+  '**Stuck:** a step failed for certain; the event history has the reason,',
+  'the log of seller-worker the cause. It is tried again every 10 minutes.',
+].join(' ')
+
+function waitSummary(plan: OnboardingPlan): string {
+  return plan.kind === 'due' ? `Until ${plan.action} is due` : 'Look again once a day'
 }
 
 function detailsOf(plan: OnboardingPlan): string {
   switch (plan.kind) {
     case 'ended':
-      return '**Ended:** nothing is due any more.'
+      return '**Ended:** the seller is closed; nothing is due any more.'
     case 'idle':
-      return `**Now:** waits for ${plan.waitsFor}. Nothing is due.`
+      return `**Now:** waits for ${plan.waitsFor}. Nothing falls due meanwhile.`
     case 'due':
-      return `**Now:** waits for ${plan.waitsFor}. Next: *${plan.action}* at ${plan.dueAt}.`
+      return `**Now:** waits for ${plan.waitsFor}.\n\n${dueDetails(plan)}`
   }
+}
+
+function dueDetails(plan: OnboardingPlan & { readonly kind: 'due' }): string {
+  const { action, subjectId, dueAt } = plan
+  const about = subjectId === '' ? '' : ` (requirement ${subjectId})`
+  return `**Next:** *${action}* at ${dueAt}: ${DUE_TEXT[action]}${about}.`
 }

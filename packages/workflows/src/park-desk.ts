@@ -28,13 +28,13 @@ import {
   type ResolveParkInput,
   type ResolveParkRefusal,
 } from './contract.ts'
-import { parkedDetails, showDetails } from './details.ts'
+import { parkedDetails, showDetails, unrecordedDetails } from './details.ts'
 import { reasonOf } from './failures.ts'
 
 const { recordPark } = proxyActivities<CheckoutActivities>({
   startToCloseTimeout: '10s',
   retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' },
-  summary: 'Write the parked step down',
+  summary: 'Write down that the step is parked, for an operator',
 })
 
 /**
@@ -176,7 +176,8 @@ async function writePark(state: DeskState, park: Park, parkKey: string): Promise
       return (await recordPark({ ...state.input, parkKey, step, reason })).parkSeq
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error
-      await sleep(RECORD_AGAIN)
+      showDetails(unrecordedDetails(step, reason))
+      await sleep(RECORD_AGAIN, { summary: 'Wait, then write the park down again' })
     }
   }
 }

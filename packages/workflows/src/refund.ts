@@ -3,19 +3,37 @@
  */
 import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow'
 import type { CheckoutInput, CheckoutResult, RefundActivities } from './contract.ts'
-import { endedDetails, runningDetails, showDetails } from './details.ts'
+import { STEP_SUMMARIES, refundedDetails, runningDetails, showDetails } from './details.ts'
 import { openParkDesk, type ParkDesk } from './park-desk.ts'
 import { LOCAL_OPTIONS, REGULAR_OPTIONS, quickly } from './quickly.ts'
 
-const local = proxyLocalActivities<RefundActivities>(LOCAL_OPTIONS)
-const regular = proxyActivities<RefundActivities>(REGULAR_OPTIONS)
+const summaryOf = (step: RefundStep) => ({ summary: STEP_SUMMARIES[step] })
+
+function tryHere(step: RefundStep) {
+  return proxyLocalActivities<RefundActivities>({ ...LOCAL_OPTIONS, ...summaryOf(step) })
+}
+
+function tryAnywhere(step: RefundStep) {
+  return proxyActivities<RefundActivities>({ ...REGULAR_OPTIONS, ...summaryOf(step) })
+}
+
+type RefundStep = 'refund' | 'restock' | 'finish-refund'
+
+const local = {
+  restock: tryHere('restock').restock,
+  finishRefund: tryHere('finish-refund').finishRefund,
+}
+const regular = {
+  restock: tryAnywhere('restock').restock,
+  finishRefund: tryAnywhere('finish-refund').finishRefund,
+}
 
 /** Money: attempts have no limit, because an unknown outcome is looked up until it is known. */
 const money = proxyActivities<RefundActivities>({
   startToCloseTimeout: '30s',
   heartbeatTimeout: '2s',
   retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' },
-  summary: 'Give the whole amount back',
+  ...summaryOf('refund'),
 })
 
 /**
@@ -37,15 +55,11 @@ export async function refund(input: CheckoutInput): Promise<CheckoutResult> {
       () => regular.finishRefund(input),
     ),
   )
-  showDetails(endedDetails(state))
+  showDetails(refundedDetails(state))
   return { state }
 }
 
-async function insist<T>(
-  desk: ParkDesk,
-  step: 'refund' | 'restock' | 'finish-refund',
-  run: () => Promise<T>,
-): Promise<T> {
+async function insist<T>(desk: ParkDesk, step: RefundStep, run: () => Promise<T>): Promise<T> {
   showDetails(runningDetails(step))
   return desk.insist(step, run)
 }

@@ -27,6 +27,7 @@ import type {
   StartOutcome,
   StartRefund,
 } from './domain-start.ts'
+import { purchaseTexts, refundTexts } from './start-texts.ts'
 import * as store from './store.ts'
 import { ordersWithoutRun } from './telemetry.ts'
 
@@ -110,21 +111,14 @@ function isRefusal(error: unknown): boolean {
 }
 
 async function startRun(parts: RunParts, order: Order, limitMs: number): Promise<StartOutcome> {
-  const { orderId, sellerIds } = order
+  const { orderId } = order
   const answer = await startWorkflowEagerly(parts.link, {
     workflowType: WORKFLOW_TYPES.checkout,
     workflowId: checkoutWorkflowId(orderId),
     taskQueue: parts.taskQueue,
     input: { orderId },
     searchAttributes: attributesOf(order),
-    summary: `Purchase ${orderId} from ${sellerIds.length} seller(s)`,
-    details: [
-      `Buyer ${order.buyerId} accepted quote ${order.quoteId}.`,
-      `- Cart: ${order.cartId}`,
-      `- Hold: ${order.holdId}`,
-      `- Payment: ${order.paymentId}`,
-      `- Sellers: ${sellerIds.join(', ')}`,
-    ].join('\n'),
+    ...purchaseTexts(order),
     limitMs,
   })
   if (answer !== 'over-already') return answer === 'unknown' ? 'later' : 'started'
@@ -164,8 +158,7 @@ export function createRefunder(parts: RunParts): StartRefund {
       taskQueue: parts.taskQueue,
       input: { orderId },
       searchAttributes: attributesOf(order),
-      summary: `Refund of ${orderId}`,
-      details: `Payment ${order.paymentId} goes back as refund ${order.refundId}.`,
+      ...refundTexts(order),
       limitMs,
     })
     if (answer !== 'over-already' || order.refundedAt !== undefined) return answer !== 'unknown'

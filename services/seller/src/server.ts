@@ -326,6 +326,16 @@ const SIGNALS = {
   decided: MESSAGES.sellerDecided,
 } as const
 
+/** What the Web UI says about a seller's run, for a person who has never seen the code. */
+const RUN_DETAILS = `What a seller has to hand in, when it runs out, and who has to be reminded.
+
+The seller's rows are the truth (\`GetSeller\`). This run only waits, reminds, and does what falls due;
+it is signalled when the rows change, reads them again at least once a day, and ends when the seller
+is closed. Reviews and decisions are made by \`ReviewRequirement\`, \`ApproveSeller\`, \`RejectSeller\`,
+\`SuspendSeller\` and \`ReinstateSeller\`, never here.
+
+A run that was lost or terminated is begun again by itself.`
+
 function signalsThrough(link: TemporalLink, taskQueue: string): JobParts['signalSeller'] {
   return async (sellerId: SellerId, name) => {
     const start = {
@@ -334,8 +344,8 @@ function signalsThrough(link: TemporalLink, taskQueue: string): JobParts['signal
       taskQueue,
       input: { sellerId },
       searchAttributes: { HoldfastSellerIds: [sellerId] },
-      summary: `Seller ${sellerId}`,
-      details: 'Timers, reminders and renewals of a seller; what is true stands in its rows.',
+      summary: `Reviews, reminders and renewals of seller ${sellerId}`,
+      details: RUN_DETAILS,
       limitMs: CALL_TIMEOUT_MS,
     }
     await signalWithStart(link, start, SIGNALS[name])

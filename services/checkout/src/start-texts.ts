@@ -1,0 +1,76 @@
+import type { Order } from './domain.ts'
+
+/** What the Web UI says about a run from its first moment on: ids and steps, no data of a buyer. */
+export interface StartTexts {
+  readonly summary: string
+  readonly details: string
+}
+
+const LOOK = "The order's row is the truth and this run takes it further: see `GetOrder`."
+
+const HANDS_OFF = [
+  'To act, use `CancelOrder` and, when it is parked, `ResolveParkedOrder`, which leave an audit row.',
+  'Do not *Terminate*: stock and money would stay where they are. A run that is gone is begun again',
+  'by *Reset*.',
+].join(' ')
+
+/** Texts of a purchase's run. */
+export function purchaseTexts(order: Order): StartTexts {
+  const from = sellersText(order)
+  return {
+    summary: `Purchase ${order.orderId} from ${from}`,
+    details: paragraphs(
+      `A buyer pays once for goods from ${from}.`,
+      ids([
+        ['Order', order.orderId],
+        ['Buyer', order.buyerId],
+        ['Quote accepted', order.quoteId],
+        ['Cart', order.cartId],
+        ['Stock hold', order.holdId],
+        ['Payment', order.paymentId],
+        ['Sellers', order.sellerIds.join(', ')],
+      ]),
+      [
+        '**Steps:** *prepare* holds the stock, *pay* takes the money, *finish* closes order and cart.',
+        'What cannot be paid is taken back: payment, stock, order with its cart.',
+      ].join(' '),
+      LOOK,
+      HANDS_OFF,
+    ),
+  }
+}
+
+/** Texts of a refund's run. */
+export function refundTexts(order: Order): StartTexts {
+  return {
+    summary: `Refund of ${order.orderId}, bought from ${sellersText(order)}`,
+    details: paragraphs(
+      'The whole amount of an order goes back to its buyer.',
+      ids([
+        ['Order', order.orderId],
+        ['Buyer', order.buyerId],
+        ['Payment', order.paymentId],
+        ['Refund', order.refundId],
+        ['Stock hold', order.holdId],
+        ['Sellers', order.sellerIds.join(', ')],
+      ]),
+      [
+        '**Steps:** *refund* sends the money, *restock* puts the units back, *finish-refund* closes',
+        'the order. There is no way back: a step that cannot go on is parked until it can.',
+      ].join(' '),
+      LOOK,
+    ),
+  }
+}
+
+function sellersText({ sellerIds }: Order): string {
+  return sellerIds.length === 1 ? '1 seller' : `${sellerIds.length} sellers`
+}
+
+function paragraphs(...texts: readonly string[]): string {
+  return texts.join('\n\n')
+}
+
+function ids(rows: readonly (readonly [string, string])[]): string {
+  return rows.map(([what, id]) => `- ${what}: \`${id}\``).join('\n')
+}
