@@ -27,7 +27,7 @@ import type {
   StartOutcome,
   StartRefund,
 } from './domain-start.ts'
-import { purchaseTexts, refundTexts } from './start-texts.ts'
+import { purchaseTexts, refundTexts } from './domain-texts.ts'
 import * as store from './store.ts'
 import { ordersWithoutRun } from './telemetry.ts'
 

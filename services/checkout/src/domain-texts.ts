@@ -9,8 +9,8 @@ export interface StartTexts {
 const LOOK = "The order's row is the truth and this run takes it further: see `GetOrder`."
 
 const HANDS_OFF = [
-  'To act, use `CancelOrder` and, when it is parked, `ResolveParkedOrder`, which leave an audit row.',
-  'Do not *Terminate*: stock and money would stay where they are. A run that is gone is begun again',
+  'To act, use `CancelOrder` and, if parked, `ResolveParkedOrder`, which leave an audit row.',
+  'Do not *Terminate*: stock and money would stay as they are. A run that is gone is begun again',
   'by *Reset*.',
 ].join(' ')
 
@@ -31,7 +31,7 @@ export function purchaseTexts(order: Order): StartTexts {
         ['Sellers', order.sellerIds.join(', ')],
       ]),
       [
-        '**Steps:** *prepare* holds the stock, *pay* takes the money, *finish* closes order and cart.',
+        '**Steps:** *prepare* holds stock, *pay* takes the money, *finish* closes order and cart.',
         'What cannot be paid is taken back: payment, stock, order with its cart.',
       ].join(' '),
       LOOK,
@@ -55,7 +55,7 @@ export function refundTexts(order: Order): StartTexts {
         ['Sellers', order.sellerIds.join(', ')],
       ]),
       [
-        '**Steps:** *refund* sends the money, *restock* puts the units back, *finish-refund* closes',
+        '**Steps:** *refund* sends the money, *restock* puts units back, *finish-refund* closes',
         'the order. There is no way back: a step that cannot go on is parked until it can.',
       ].join(' '),
       LOOK,
