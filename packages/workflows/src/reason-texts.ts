@@ -30,9 +30,9 @@ const IDENTITY = 'a service does not accept who checkout says it is: keys or clo
 const HOLD = 'the stock hold is not as this order left it'
 
 const PARKED: Readonly<Record<string, string>> = {
-  AMOUNT_MISMATCH: "the provider answered another amount than the order's, never a success",
-  CURRENCY_MISMATCH: "the provider answered another currency than the order's, never a success",
-  PAYMENT_STATE: 'the payment stands where this step makes no sense',
+  AMOUNT_MISMATCH: "the provider's amount is not the order's, which never counts as paid",
+  CURRENCY_MISMATCH: "the provider's currency is not the order's, which never counts as paid",
+  PAYMENT_STATE: 'the payment is in a state in which this step is not possible',
   PAYMENT_FAILED: 'the provider refuses it for good, for no fault of the buyer',
   PAYMENT_NOT_FOUND: 'the payment service does not know the payment',
   OUTCOME_UNKNOWN: 'nobody can say whether it happened; the provider never answered',
