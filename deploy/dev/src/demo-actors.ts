@@ -32,6 +32,8 @@ export interface Stage {
   readonly addresses: ServiceAddresses
   readonly clock: Clock
   readonly log: Logger
+  /** Ends every call and pause of the actors when it aborts. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** E-mail address and password of an account. */
@@ -79,21 +81,26 @@ export function createActor(stage: Stage): Actor & { admit(accessToken: string):
     admit: (accessToken) => {
       held.token = accessToken
     },
-    scope: () => scopeFor({ timeoutMs: STEP_TIMEOUT_MS, clock: stage.clock }),
+    scope: () => scopeOf(stage),
     ask: async (call) => persist(stage, call),
     [Symbol.asyncDispose]: async () => clients[Symbol.asyncDispose](),
   }
+}
+
+function scopeOf({ clock, signal }: Stage): CallScope {
+  return scopeFor({ timeoutMs: STEP_TIMEOUT_MS, clock, ...(signal && { signal }) })
 }
 
 async function persist<T>(stage: Stage, call: (scope: CallScope) => Promise<T>): Promise<T> {
   const endMs = stage.clock.monotonicMs() + PATIENCE_MS
   for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
     try {
-      return await call(scopeFor({ timeoutMs: STEP_TIMEOUT_MS, clock: stage.clock }))
+      return await call(scopeOf(stage))
     } catch (error) {
+      stage.signal?.throwIfAborted()
       const isHopeless = !isHoldfastError(error) || retryAdvice(error.kind) === 'never'
       if (isHopeless || stage.clock.monotonicMs() > endMs) throw error
-      await stage.clock.sleep(error.retryAfterMs ?? pauseMs)
+      await stage.clock.sleep(error.retryAfterMs ?? pauseMs, stage.signal)
     }
   }
 }

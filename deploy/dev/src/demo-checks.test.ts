@@ -1,7 +1,7 @@
 import { Order, Order_State } from '@holdfast/proto/checkout'
-import { LedgerEntry } from '@holdfast/proto/payment'
+import { LedgerAccountKind, LedgerEntry } from '@holdfast/proto/payment'
 import { expect, test } from 'vitest'
-import { checkCharges, checkLedger, checkPurchase, checkStock } from './demo-checks.ts'
+import { checkBooks, checkCharges, checkLedger, checkPurchase, checkStock } from './demo-checks.ts'
 
 const eur = (minor: bigint) => ({ currencyCode: 'EUR', minor })
 
@@ -15,6 +15,20 @@ test('I1: an entry that does not sum to zero, a lonely leg and an empty ledger a
   expect(checkLedger([entry(10n, -9n)]).holds).toBe(false)
   expect(checkLedger([entry(0n)]).holds).toBe(false)
   expect(checkLedger([]).holds).toBe(false)
+})
+
+test('I1: books that lack a part of what the buyer pays are told', () => {
+  const captured = (minor: bigint, currencyCode = 'EUR') =>
+    LedgerEntry.fromPartial({
+      postings: [
+        { account: LedgerAccountKind.CLEARING, amount: { currencyCode, minor } },
+        { account: LedgerAccountKind.SELLER_PENDING, amount: { currencyCode, minor: -minor } },
+      ],
+    })
+  expect(checkBooks(order, [captured(600n), captured(400n)]).holds).toBe(true)
+  expect(checkBooks(order, [captured(600n)]).holds).toBe(false)
+  expect(checkBooks(order, [captured(600n), captured(400n, 'USD')]).holds).toBe(false)
+  expect(checkBooks(order, []).holds).toBe(false)
 })
 
 test('I4: stock that moved by another number, or is still held, is told', () => {

@@ -1,7 +1,6 @@
-import type { Order } from '@holdfast/proto/checkout'
-import { Order_State } from '@holdfast/proto/checkout'
-import type { LedgerEntry } from '@holdfast/proto/payment'
-import { orderStateName } from './demo-buyer.ts'
+import { type Order, Order_State } from '@holdfast/proto/checkout'
+import { LedgerAccountKind, type LedgerEntry } from '@holdfast/proto/payment'
+import { moneyText, orderStateName } from './demo-buyer.ts'
 
 /** One thing that must be true after the purchase. */
 export interface Check {
@@ -11,12 +10,18 @@ export interface Check {
   readonly found: string
 }
 
+/** Units of one stock item. */
+export interface StockLevel {
+  readonly onHand: number
+  readonly reserved: number
+}
+
 /** What was sold of one article, and its stock before and after. */
 export interface StockMove {
   readonly title: string
   readonly sold: number
-  readonly before: { readonly onHand: number; readonly reserved: number }
-  readonly after: { readonly onHand: number; readonly reserved: number }
+  readonly before: StockLevel
+  readonly after: StockLevel
 }
 
 /** One charge in the provider's own ledger; amounts are digits of minor units. */
@@ -40,6 +45,7 @@ export function checkPurchase(evidence: {
       found: orderStateName(order.state),
     },
     checkLedger(entries),
+    checkBooks(order, entries),
     ...stock.map(checkStock),
     checkCharges(order, charges),
   ]
@@ -51,7 +57,23 @@ export function checkLedger(entries: readonly LedgerEntry[]): Check {
   return {
     what: 'every ledger entry sums to zero',
     holds: entries.length > 0 && unbalanced.length === 0,
-    found: `${entries.length} entries, ${unbalanced.length} of them unbalanced`,
+    found: `${entries.length} entries, ${unbalanced.length} unbalanced`,
+  }
+}
+
+/** I1: what the books say came in is what the buyer pays, so that no seller's part is missing. */
+export function checkBooks(order: Order, entries: readonly LedgerEntry[]): Check {
+  const total = order.totals?.total
+  const cleared = entries
+    .flatMap(({ postings }) => postings)
+    .filter(({ account }) => account === LedgerAccountKind.CLEARING)
+    .map(({ amount }) => amount)
+  const minor = cleared.reduce((sum, amount) => sum + (amount?.minor ?? 0n), 0n)
+  const isOneCurrency = cleared.every((one) => one?.currencyCode === total?.currencyCode)
+  return {
+    what: 'the books hold the whole total',
+    holds: cleared.length > 0 && isOneCurrency && minor === total?.minor,
+    found: `${moneyText({ currencyCode: total?.currencyCode ?? 'EUR', minor })} came in`,
   }
 }
 
@@ -82,10 +104,12 @@ export function checkCharges(order: Order, charges: readonly ProviderCharge[]): 
     charges.length === 1 &&
     charge?.amountMinor === total?.minor.toString() &&
     charge?.currency === total?.currencyCode
-  const amounts = charges.map((one) => `${one.currency} ${one.amountMinor}`).join(', ')
+  const amounts = charges.map((one) =>
+    moneyText({ currencyCode: one.currency, minor: BigInt(one.amountMinor) }),
+  )
   return {
     what: 'the provider charged the total once',
     holds,
-    found: `${charges.length} charge(s) in its own ledger: ${amounts} (minor units)`,
+    found: `its own ledger has ${amounts.length === 0 ? 'none' : amounts.join(', ')}`,
   }
 }

@@ -1,6 +1,16 @@
 import { randomUUID } from 'node:crypto'
+import { type Clock, present } from '@holdfast/kernel'
 import type { Credentials } from './demo-actors.ts'
 import type { Application, ShopPlan } from './demo-shop.ts'
+
+/** The onboarding API as somebody outside sees it. */
+export interface OnboardingDoor {
+  /** URL up to and with `/v1`. */
+  readonly url: string
+  readonly clock: Clock
+  /** Ends the call under way. */
+  readonly signal?: AbortSignal | undefined
+}
 
 /** One call of the onboarding API that was refused. */
 class OnboardingRefused extends Error {
@@ -23,22 +33,30 @@ interface OnboardingBody {
   readonly detail?: string
 }
 
+/** An application whose requirements are all answered. */
+export interface AnsweredApplication extends Application {
+  readonly answered: number
+}
+
 /**
- * A seller joins by HTTP alone: account, token, application, answers. `api` is the URL of /v1.
- * Returns once everything asked for was handed in; an operator decides then.
+ * A seller joins by HTTP alone: account, token, application, answers. Returns once everything asked
+ * for was handed in; an operator decides then. Fails with what was refused.
  */
-export async function applyOverHttp(api: string, plan: ShopPlan): Promise<Application> {
+export async function applyOverHttp(
+  door: OnboardingDoor,
+  plan: ShopPlan,
+): Promise<AnsweredApplication> {
   const credentials: Credentials = {
     email: `${randomUUID()}@example.test`,
     password: `demo-${randomUUID()}`,
   }
-  await call(api, { path: '/accounts', body: { ...credentials, display_name: plan.displayName } })
-  const entered = await call(api, {
+  await call(door, { path: '/accounts', body: { ...credentials, display_name: plan.displayName } })
+  const entered = await call(door, {
     path: '/tokens',
     body: { ...credentials, act_as: { audience: 'BUYER' } },
   })
-  const token = entered.tokens?.access_token ?? ''
-  const joined = await call(api, {
+  const token = present(entered.tokens, 'tokens of the log-in').access_token
+  const joined = await call(door, {
     path: '/sellers',
     token,
     body: {
@@ -48,38 +66,58 @@ export async function applyOverHttp(api: string, plan: ShopPlan): Promise<Applic
       currency_code: plan.currency,
     },
   })
-  const sellerId = joined.seller?.seller_id ?? ''
-  for (const { requirement_id: id, fields } of joined.requirements ?? []) {
+  const sellerId = present(joined.seller, 'the seller').seller_id
+  const requirements = joined.requirements ?? []
+  for (const { requirement_id: id, fields } of requirements) {
     const answers = fields.map(({ name, length_max: lengthMax }) => ({
       name,
       value: `Demo ${name}`.slice(0, lengthMax),
     }))
     const path = `/sellers/${sellerId}/requirements/${id}/submission`
-    await call(api, { method: 'PUT', path, token, body: { answers } })
+    await call(door, { method: 'PUT', path, token, body: { answers } })
   }
-  return { credentials, sellerId }
+  return { credentials, sellerId, answered: requirements.length }
 }
 
-async function call(
-  api: string,
-  request: {
-    readonly method?: string
-    readonly path: string
-    readonly token?: string
-    readonly body: object
-  },
-): Promise<OnboardingBody> {
-  const method = request.method ?? 'POST'
-  const response = await fetch(`${api}${request.path}`, {
-    method,
+/** Tries of one call. The second and third meet a restarted process or a lighter load. */
+const TRIES_MAX = 5
+const PAUSE_MS = 500
+
+/** Statuses after which the same request is sent again: load, an outage, a lost answer. */
+const REPEATABLE: ReadonlySet<number> = new Set([429, 503, 504])
+
+interface OnboardingCall {
+  readonly method?: 'PUT'
+  readonly path: string
+  readonly token?: string
+  readonly body: object
+}
+
+async function call(door: OnboardingDoor, request: OnboardingCall): Promise<OnboardingBody> {
+  // One key for all tries: whichever of them arrives, it happens once.
+  const key = randomUUID()
+  for (let tries = 1; ; tries += 1) {
+    const response = await send(door, request, key)
+    const body = (await response.json()) as OnboardingBody
+    if (response.ok) return body
+    if (!REPEATABLE.has(response.status) || tries === TRIES_MAX) {
+      const what = `${request.method ?? 'POST'} ${request.path}`
+      throw new OnboardingRefused(what, response.status, body.detail ?? '')
+    }
+    await door.clock.sleep(PAUSE_MS, door.signal)
+  }
+}
+
+async function send(door: OnboardingDoor, request: OnboardingCall, key: string): Promise<Response> {
+  const { token } = request
+  return fetch(`${door.url}${request.path}`, {
+    method: request.method ?? 'POST',
     headers: {
       'content-type': 'application/json',
-      'idempotency-key': randomUUID(),
-      ...(request.token === undefined ? {} : { authorization: `Bearer ${request.token}` }),
+      'idempotency-key': key,
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     },
     body: JSON.stringify(request.body),
+    signal: door.signal ?? null,
   })
-  const body = (await response.json()) as OnboardingBody
-  if (response.ok) return body
-  throw new OnboardingRefused(`${method} ${request.path}`, response.status, body.detail ?? '')
 }

@@ -105,32 +105,27 @@ export function plausibleAnswers(
 /** An operator verifies what was submitted and approves the seller. */
 export async function approveSeller(operator: Actor, sellerId: string): Promise<Seller> {
   const { seller: service } = operator.clients
-  const before = await service.getSeller({ sellerId }, operator.scope())
-  for (const requirement of before.requirements) {
+  const read = async () => operator.ask(async (scope) => service.getSeller({ sellerId }, scope))
+  for (const requirement of (await read()).requirements) {
     if (requirement.state !== Requirement_State.SUBMITTED) continue
-    await service.reviewRequirement(
-      {
-        requestId: randomUUID(),
-        sellerId,
-        requirementId: requirement.requirementId,
-        decision: ReviewRequirementRequest_Decision.VERIFY,
-        reason: 'Looks right.',
-        waiveUntilTime: undefined,
-        expectedVersion: requirement.version,
-      },
-      operator.scope(),
-    )
-  }
-  const { seller } = await service.getSeller({ sellerId }, operator.scope())
-  const approved = await service.approveSeller(
-    {
+    const review = {
       requestId: randomUUID(),
       sellerId,
-      expectedVersion: present(seller, 'the seller').version,
-      commissionBasisPoints: undefined,
-    },
-    operator.scope(),
-  )
+      requirementId: requirement.requirementId,
+      decision: ReviewRequirementRequest_Decision.VERIFY,
+      reason: 'Looks right.',
+      waiveUntilTime: undefined,
+      expectedVersion: requirement.version,
+    }
+    await operator.ask(async (scope) => service.reviewRequirement(review, scope))
+  }
+  const approval = {
+    requestId: randomUUID(),
+    sellerId,
+    expectedVersion: present((await read()).seller, 'the seller').version,
+    commissionBasisPoints: undefined,
+  }
+  const approved = await operator.ask(async (scope) => service.approveSeller(approval, scope))
   return present(approved.seller, 'the approved seller')
 }
 
@@ -147,7 +142,8 @@ export async function logInAsOwner(stage: Stage, application: Application): Prom
     } catch (error) {
       const isLate = stage.clock.monotonicMs() > endMs
       if (isLate || !isHoldfastError(error) || error.kind === 'invalid-input') throw error
-      await stage.clock.sleep(200)
+      stage.signal?.throwIfAborted()
+      await stage.clock.sleep(200, stage.signal)
     }
   }
 }

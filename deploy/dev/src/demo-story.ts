@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs'
-import path from 'node:path'
+import { type Report, withProgress } from '@holdfast/backing'
 import { present } from '@holdfast/kernel'
 import type { Order, Quote } from '@holdfast/proto/checkout'
-import type { LedgerEntry } from '@holdfast/proto/payment'
 import {
   type Actor,
   enterAsGuest,
@@ -12,36 +10,43 @@ import {
   type Stage,
 } from './demo-actors.ts'
 import {
+  DEMO_ADDRESS,
   fillCart,
   followOrder,
   moneyText,
-  orderStateName,
   placeOrder,
   quoteCart,
   type WantedOffer,
 } from './demo-buyer.ts'
-import { checkPurchase, type ProviderCharge, type StockMove } from './demo-checks.ts'
-import { applyOverHttp } from './demo-onboarding.ts'
-import { checkLines, splitTable, whereToLook } from './demo-report.ts'
+import { checkPurchase } from './demo-checks.ts'
+import { applyOverHttp, type AnsweredApplication } from './demo-onboarding.ts'
+import { tellOpenPurchases } from './demo-open-purchases.ts'
+import { chargesOf, ledgerOf, settledStock } from './demo-proof.ts'
+import { checkLines, sellerPath, splitTable, transitionLine, whereToLook } from './demo-report.ts'
 import { approveSeller, logInAsOwner, openForSale, type Shop, type ShopPlan } from './demo-shop.ts'
 import type { Endpoints } from './endpoints.ts'
 
 /** What the story needs of the running marketplace. */
 export interface StoryContext {
   readonly endpoints: Endpoints
+  /** Its signal ends the story, which then fails. */
   readonly stage: Omit<Stage, 'addresses'>
-  /** The project's folder. */
-  readonly root: string
   /** False when everything ends after the story, so that there is nothing to look at. */
   readonly goesOnServing: boolean
   /** One line with the time that has passed. */
-  readonly say: (line: string) => void
+  readonly say: Report
   /** Text as it is. */
   readonly show: (text: string) => void
 }
 
-/** Two sellers of different countries, so that taxes and shares differ. */
-const PLANS: readonly { readonly plan: ShopPlan; readonly quantity: number }[] = [
+interface Part {
+  readonly plan: ShopPlan
+  /** Units that the guest buys. */
+  readonly quantity: number
+}
+
+/** One seller abroad and one in the buyer's country, so that taxes and shares differ. */
+const PARTS: readonly Part[] = [
   {
     plan: {
       displayName: 'Lamp Works',
@@ -55,7 +60,7 @@ const PLANS: readonly { readonly plan: ShopPlan; readonly quantity: number }[] =
   {
     plan: {
       displayName: 'Paper Mill',
-      countryCode: 'FR',
+      countryCode: 'IE',
       currency: 'EUR',
       article: { sku: 'NOTE-A5', title: 'Notebook', priceMinor: 725n, units: 100 },
       shippingMinor: 350n,
@@ -64,129 +69,123 @@ const PLANS: readonly { readonly plan: ShopPlan; readonly quantity: number }[] =
   },
 ]
 
-/** How long stock may take to be as sold once the order is PAID, ms. */
-const STOCK_MS_MAX = 10_000
-
 /**
- * Tells a whole purchase: two sellers join by HTTP and are approved, a guest buys from both, and
- * what must be true afterwards is looked up. True when all of it holds; fails with what was
- * refused.
+ * Tells a whole purchase: what earlier starts left open goes on, two new sellers join by HTTP and
+ * are approved, a guest buys from both, and what must be true afterwards is looked up. True when
+ * all of it holds; fails with what was refused.
  */
 export async function tellPurchase(context: StoryContext): Promise<boolean> {
   const { endpoints, say, show } = context
   const stage: Stage = { ...context.stage, addresses: serviceAddresses(endpoints) }
   await using operator = await logIn(stage, firstOperator(endpoints), 'operator')
-  const shops = await Promise.all(
-    PLANS.map(async ({ plan }) => join(context, stage, operator, plan)),
-  )
+  await tellOpenPurchases(stage, operator, say)
+  await using owned = new AsyncDisposableStack()
+  const shops = await openShops({ context, stage, operator, owned })
   const before = await Promise.all(shops.map(async (shop) => shop.stock()))
   await using guest = await enterAsGuest(stage)
-  const wanted = shops.map(({ offer }, index) => ({ ...offer, quantity: quantityOf(index) }))
-  const quote = await fillAndQuote(context, guest, wanted)
+  const quote = await fillAndQuote(context, guest, shops)
   const order = await buy(context, guest, quote)
+  say('7. The money of the order, split by seller:')
   show(splitTable(order))
-  const evidence = {
+  const after = await settledStock(stage, shops)
+  const checks = checkPurchase({
     order,
     entries: await ledgerOf(operator, order.paymentId),
-    stock: await stockMoves(stage, shops, before),
-    charges: await chargesOf(endpoints, order.paymentId),
-  }
-  const checks = checkPurchase(evidence)
-  say('What must be true now:')
+    stock: PARTS.map(({ plan, quantity }, index) => ({
+      title: plan.article.title,
+      sold: quantity,
+      before: present(before[index], 'stock before'),
+      after: present(after[index], 'stock after'),
+    })),
+    charges: await chargesOf(endpoints, order.paymentId, stage.signal),
+  })
+  say('8. What must be true now, as each part has it:')
   show(checkLines(checks))
   if (context.goesOnServing) {
     say('Where to look:')
-    const offerId = wanted[0]?.offerId ?? ''
-    show(whereToLook({ ...context, order, offerId, accessToken: guest.accessToken() }))
+    const offerIds = shops.map(({ offer }) => offer.offerId)
+    show(whereToLook({ endpoints, order, offerIds, accessToken: guest.accessToken() }))
   }
-  for (const shop of shops) await shop[Symbol.asyncDispose]()
   return checks.every(({ holds }) => holds)
 }
 
-async function join(
-  { endpoints, say }: StoryContext,
-  stage: Stage,
-  operator: Actor,
-  plan: ShopPlan,
-): Promise<Shop> {
-  const api = present(endpoints.onboardingApi, 'address of the onboarding API')
-  const application = await applyOverHttp(api, plan)
-  say(`${plan.displayName} (${plan.countryCode}) applied over the onboarding API`)
-  await approveSeller(operator, application.sellerId)
-  say(`${plan.displayName} was approved by an operator`)
-  const owner = await logInAsOwner(stage, application)
-  const shop = await openForSale(owner, application.sellerId, plan)
-  const { title, units } = plan.article
-  say(`${plan.displayName} offers ${title} at ${moneyText(shop.offer.price)}, ${units} in stock`)
-  return shop
+interface Opening {
+  readonly context: StoryContext
+  readonly stage: Stage
+  readonly operator: Actor
+  /** Given the shops, whose connections end with it. */
+  readonly owned: AsyncDisposableStack
+}
+
+/** One after another, so that it can be read; the time is mostly that of password hashes. */
+async function openShops({ context, stage, operator, owned }: Opening): Promise<Shop[]> {
+  const { endpoints, say } = context
+  const url = present(endpoints.onboardingApi, 'address of the onboarding API')
+  say('1. Two new sellers join, through the onboarding API (HTTP)')
+  const joined: { plan: ShopPlan; application: AnsweredApplication }[] = []
+  for (const { plan } of PARTS) {
+    const application = await applyOverHttp({ ...stage, url }, plan)
+    const { answered, sellerId } = application
+    const whose = `${plan.displayName} (${plan.countryCode})`
+    say(`   ${whose} registered, applied and answered ${answered} requirements: ${sellerId}`)
+    joined.push({ plan, application })
+  }
+  say('2. An operator checks what they answered, and lets them in')
+  for (const { plan, application } of joined) {
+    const seller = await approveSeller(operator, application.sellerId)
+    say(`   ${plan.displayName}: ${sellerPath(seller)}`)
+  }
+  say('3. They put goods on sale')
+  const shops: Shop[] = []
+  for (const { plan, application } of joined) {
+    const what = `Waiting until ${plan.displayName} may log in as a seller`
+    const owner = await withProgress({ what, report: say }, async () =>
+      logInAsOwner(stage, application),
+    )
+    const shop = owned.use(await openForSale(owner, application.sellerId, plan))
+    shops.push(shop)
+    const { title, units } = plan.article
+    say(`   ${plan.displayName}: ${title}, ${units} in stock, ${moneyText(shop.offer.price)} each`)
+  }
+  return shops
 }
 
 async function fillAndQuote(
   { say }: StoryContext,
   guest: Actor,
-  wanted: readonly WantedOffer[],
+  shops: readonly Shop[],
 ): Promise<Quote> {
+  say('4. A guest, who has no account, fills one cart from both sellers')
+  const wanted: WantedOffer[] = shops.map(({ offer }, index) => ({
+    ...offer,
+    quantity: present(PARTS[index], 'part of a seller').quantity,
+  }))
   const cartId = await fillCart(guest, wanted)
-  say(`A guest put ${wanted.map((one) => one.quantity).join(' + ')} articles of both into one cart`)
+  const articles = PARTS.map(({ plan, quantity }) => `${quantity} x ${plan.article.title}`)
+  say(`   ${articles.join(' and ')}: ${cartId}`)
+  say(`5. The guest asks what it costs to have it in ${DEMO_ADDRESS.city}`)
   const quote = await quoteCart(guest, cartId)
-  const { goods, shipping, total } = quote.totals ?? {}
-  say(
-    `The quote: ${moneyText(goods)} of goods, ${moneyText(shipping)} shipping, ` +
-      `${moneyText(total)} in all, good for 30 minutes`,
-  )
+  const { goods, shipping, tax, total } = quote.totals ?? {}
+  const sum = `${moneyText(goods)} goods + ${moneyText(shipping)} shipping + ${moneyText(tax)} tax`
+  say(`   ${sum} = ${moneyText(total)}, promised for 30 minutes`)
   return quote
 }
 
 async function buy({ say }: StoryContext, guest: Actor, quote: Quote): Promise<Order> {
-  const request = { quoteId: quote.quoteId, paymentMethodToken: 'pm_sim_ok' }
-  const placed = await placeOrder(guest, request)
-  say(`The guest placed order ${placed.orderId}`)
+  say('6. The guest orders and pays')
+  const placed = await placeOrder(guest, {
+    quoteId: quote.quoteId,
+    paymentMethodToken: 'pm_sim_ok',
+  })
+  say(`   ${placed.orderId}, in Temporal a workflow of its own`)
   let order = placed
-  for await (const next of followOrder(guest, placed)) {
-    order = next
-    say(`  the order is ${orderStateName(order.state)}`)
-  }
-  return order
-}
-
-function quantityOf(index: number): number {
-  return present(PLANS[index], 'plan of a seller').quantity
-}
-
-async function ledgerOf(operator: Actor, paymentId: string): Promise<readonly LedgerEntry[]> {
-  const request = { sellerId: '', paymentId, pageSize: 100, pageToken: '' }
-  const { entries } = await operator.ask(async (scope) =>
-    operator.clients.payment.listLedgerEntries(request, scope),
-  )
-  return entries
-}
-
-async function stockMoves(
-  { clock }: Stage,
-  shops: readonly Shop[],
-  before: readonly StockMove['before'][],
-): Promise<readonly StockMove[]> {
-  const endMs = clock.monotonicMs() + STOCK_MS_MAX
-  for (;;) {
-    const after = await Promise.all(shops.map(async (shop) => shop.stock()))
-    const isSettled = after.every(({ reserved }) => reserved === 0)
-    if (!isSettled && clock.monotonicMs() < endMs) {
-      await clock.sleep(100)
-      continue
+  let toldVersion = 0n
+  await withProgress({ what: 'Waiting for the order', report: say }, async () => {
+    for await (order of followOrder(guest, placed)) {
+      const news = order.history.filter(({ version }) => version > toldVersion)
+      for (const transition of news) say(`   ${transitionLine(order, transition)}`)
+      toldVersion = order.version
     }
-    return PLANS.map(({ plan, quantity }, index) => ({
-      title: plan.article.title,
-      sold: quantity,
-      before: present(before[index], 'stock before'),
-      after: present(after[index], 'stock after'),
-    }))
-  }
-}
-
-async function chargesOf(endpoints: Endpoints, ref: string): Promise<readonly ProviderCharge[]> {
-  const file = path.join(endpoints.secretsFolder, 'payment-provider-key')
-  const key = readFileSync(file, 'utf8').trim()
-  const url = `${endpoints.paymentSimulator}/v1/charges?limit=500&ref=${encodeURIComponent(ref)}`
-  const answer = await fetch(url, { headers: { authorization: `Bearer ${key}` } })
-  return ((await answer.json()) as { data: readonly ProviderCharge[] }).data
+  })
+  return order
 }

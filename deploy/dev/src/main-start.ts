@@ -48,7 +48,9 @@ async function serve(options: StartOptions, interrupted: AbortSignal): Promise<n
     process.stdout.write(`${summarize(marketplace.endpoints(), options.dataFolder)}\n`)
     const complete = tellMissing(marketplace)
     const isBought =
-      options.purchase && complete ? await purchase(marketplace, !options.exit) : complete
+      options.purchase && complete
+        ? await purchase({ marketplace, interrupted, goesOnServing: !options.exit })
+        : complete
     if (options.exit) return isBought ? 0 : 1
     say('Everything serves; Ctrl-C ends it')
     await untilAborted(interrupted)
@@ -61,12 +63,16 @@ async function serve(options: StartOptions, interrupted: AbortSignal): Promise<n
 }
 
 /** Tells the demo purchase; true when everything that must hold afterwards does. */
-async function purchase(marketplace: Marketplace, goesOnServing: boolean): Promise<boolean> {
+async function purchase(options: {
+  readonly marketplace: Marketplace
+  readonly interrupted: AbortSignal
+  readonly goesOnServing: boolean
+}): Promise<boolean> {
+  const { marketplace, interrupted, goesOnServing } = options
   try {
     const isGood = await tellPurchase({
       endpoints: marketplace.endpoints(),
-      stage: { clock: systemClock, log: SILENT_LOGGER },
-      root: ROOT,
+      stage: { clock: systemClock, log: SILENT_LOGGER, signal: interrupted },
       goesOnServing,
       say,
       show: (text) => process.stdout.write(`${text}\n`),
@@ -74,6 +80,7 @@ async function purchase(marketplace: Marketplace, goesOnServing: boolean): Promi
     if (!isGood) process.stderr.write('The purchase does not hold; see the lines with NO above.\n')
     return isGood
   } catch (failure) {
+    interrupted.throwIfAborted()
     process.stderr.write(`The demo purchase failed: ${describeFailure(failure)}\n`)
     return false
   }
