@@ -1,7 +1,14 @@
 import { Order, Order_State } from '@holdfast/proto/checkout'
 import { LedgerAccountKind, LedgerEntry } from '@holdfast/proto/payment'
 import { expect, test } from 'vitest'
-import { checkBooks, checkCharges, checkLedger, checkPurchase, checkStock } from './demo-checks.ts'
+import {
+  checkBooks,
+  checkCharges,
+  checkLedger,
+  checkPurchase,
+  checkSplit,
+  checkStock,
+} from './demo-checks.ts'
 
 const eur = (minor: bigint) => ({ currencyCode: 'EUR', minor })
 
@@ -29,6 +36,31 @@ test('I1: books that lack a part of what the buyer pays are told', () => {
   expect(checkBooks(order, [captured(600n)]).holds).toBe(false)
   expect(checkBooks(order, [captured(600n), captured(400n, 'USD')]).holds).toBe(false)
   expect(checkBooks(order, []).holds).toBe(false)
+})
+
+test('I3: a split that adds up to more or less than what the buyer pays is told', () => {
+  const split = (sellerShare: bigint, ofTotal = 1_000n) =>
+    checkSplit(
+      Order.fromPartial({
+        ...order,
+        subOrders: [
+          {
+            amounts: {
+              total: eur(ofTotal),
+              sellerShare: eur(sellerShare),
+              commission: eur(80n),
+              commissionTax: eur(15n),
+              platformTax: eur(5n),
+            },
+          },
+        ],
+      }),
+    ).holds
+  expect(split(900n)).toBe(true)
+  expect(split(899n)).toBe(false)
+  expect(split(901n)).toBe(false)
+  expect(split(800n, 900n)).toBe(false)
+  expect(checkSplit(order).holds).toBe(false)
 })
 
 test('I4: stock that moved by another number, or is still held, is told', () => {

@@ -44,11 +44,31 @@ export function checkPurchase(evidence: {
       holds: order.state === Order_State.PAID,
       found: orderStateName(order.state),
     },
+    checkSplit(order),
     checkLedger(entries),
     checkBooks(order, entries),
     ...stock.map(checkStock),
     checkCharges(order, charges),
   ]
+}
+
+/** I3: sellers' parts, commissions and taxes are exactly what the buyer pays, seller by seller. */
+export function checkSplit({ subOrders, totals }: Order): Check {
+  const parts = subOrders.map(({ amounts }) =>
+    [
+      amounts?.sellerShare,
+      amounts?.commission,
+      amounts?.commissionTax,
+      amounts?.platformTax,
+    ].reduce((sum, amount) => sum + (amount?.minor ?? 0n), 0n),
+  )
+  const isExact = subOrders.every(({ amounts }, index) => amounts?.total?.minor === parts[index])
+  const minor = parts.reduce((sum, part) => sum + part, 0n)
+  return {
+    what: 'what sellers and platform get is what the buyer pays',
+    holds: isExact && parts.length > 0 && minor === totals?.total?.minor,
+    found: moneyText({ currencyCode: totals?.total?.currencyCode ?? 'EUR', minor }),
+  }
 }
 
 /** I1: debits and credits of each entry cancel out, per currency; there is at least one entry. */
