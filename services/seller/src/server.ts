@@ -331,8 +331,8 @@ const RUN_DETAILS = [
   'What a seller has to hand in, when it runs out, and who has to be reminded.',
   [
     "The seller's rows are the truth (`GetSeller`). This run waits, reminds, and does what",
-    'falls due; it is signalled when the rows change, reads them again at least once a day, and ends',
-    'when the seller is closed.',
+    'falls due; it is signalled when the rows change, reads them again at least once a day, and',
+    'ends when the seller is closed.',
   ].join(' '),
   [
     'Decisions are made by `ReviewRequirement`, `ApproveSeller`, `RejectSeller`, `SuspendSeller`',
