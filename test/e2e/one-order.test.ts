@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { isHoldfastError } from '@holdfast/kernel'
+import { isHoldfastError, present, type OrderId } from '@holdfast/kernel'
 import { Order_State } from '@holdfast/proto/checkout'
 import {
   type Actor,
@@ -9,6 +9,11 @@ import {
   placeOrder,
   quoteCart,
 } from '@holdfast/dev'
+import { systemClock } from '@holdfast/runtime'
+import { SILENT_LOGGER } from '@holdfast/telemetry'
+import { connectTemporal, readHistory } from '@holdfast/temporal'
+import { eventually } from '@holdfast/testkit'
+import { checkoutWorkflowId } from '@holdfast/workflows/contract'
 import { expect, test } from 'vitest'
 import { openMarketplace } from './marketplace.ts'
 
@@ -67,4 +72,26 @@ test('I6: the same request id with other content is refused and orders nothing',
   const { orders } = await guest.clients.checkout.listOrders(request, guest.scope())
   expect(orders).toHaveLength(1)
   expect(cartId).not.toBe('')
+})
+
+test("a run that waits for nobody is not woken by its own payment's facts", async () => {
+  const { guest, quoteId } = await quotedGuest()
+  await using _guest = guest
+  const { orderId } = await placeOrder(guest, { ...pay, quoteId, waitFor: 'PAID' })
+  const temporal = marketplace.endpoints().backing.find((one) => one.name === 'temporal')
+  await using link = await connectTemporal({
+    address: present(temporal, 'Temporal').address,
+    namespace: 'default',
+    clock: systemClock,
+    log: SILENT_LOGGER,
+  })
+  await eventually(
+    async () => {
+      const { events } = await readHistory(link, checkoutWorkflowId(orderId as OrderId))
+      const types = events.map(({ eventType }) => eventType)
+      expect(types.at(-1)).toBe('EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED')
+      expect(types).not.toContain('EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED')
+    },
+    { withinMs: 30_000 },
+  )
 })
