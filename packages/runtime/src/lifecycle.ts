@@ -1,3 +1,5 @@
+import { unlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { armCrashPoints } from '@holdfast/kernel'
 import { type DescribedError, type Logger, describeError } from '@holdfast/telemetry'
 import { BadConfiguration } from './env.ts'
@@ -52,7 +54,7 @@ export async function runProcess(options: {
   process.on('uncaughtException', bug)
   process.on('unhandledRejection', bug)
   try {
-    armCrashPointFromEnvironment(process)
+    armCrashPointsFromEnvironment(process)
     running = await options.start()
   } catch (error) {
     const told = error instanceof BadConfiguration ? error.message : readable(error)
@@ -78,20 +80,30 @@ function asError(value: unknown): Error {
 }
 
 /**
- * HOLDFAST_CRASH_POINT=<name>[:<nth time>] ends the process by SIGKILL when that crash point is
- * reached, for tests; refused when NODE_ENV is production.
+ * Arms this process for tests: a crash point whose name is that of a file in the folder
+ * HOLDFAST_CRASH_POINTS_FOLDER removes the file and ends the process by SIGKILL. A file can be put
+ * there at any time and ends exactly one process, whichever of them removes it. Refused when
+ * NODE_ENV is production.
  */
-function armCrashPointFromEnvironment(process: ProcessPort): void {
-  const setting = process.env['HOLDFAST_CRASH_POINT']
-  if (setting === undefined || setting === '') return
+function armCrashPointsFromEnvironment(process: ProcessPort): void {
+  const folder = process.env['HOLDFAST_CRASH_POINTS_FOLDER']
+  if (folder === undefined || folder === '') return
   if (process.env['NODE_ENV'] === 'production') {
-    throw new BadConfiguration(['HOLDFAST_CRASH_POINT is for tests and refused in production.'])
+    throw new BadConfiguration([
+      'HOLDFAST_CRASH_POINTS_FOLDER is for tests and refused in production.',
+    ])
   }
-  const [wanted, nth] = setting.split(':')
-  let left = nth === undefined ? 1 : Number(nth)
   armCrashPoints((name) => {
-    if (name !== wanted) return
-    left -= 1
-    if (left === 0) process.kill(process.pid, 'SIGKILL')
+    if (takeFile(join(folder, name))) process.kill(process.pid, 'SIGKILL')
   })
+}
+
+/** Removes a file; false when it is not there, or another was first. */
+function takeFile(file: string): boolean {
+  try {
+    unlinkSync(file)
+    return true
+  } catch {
+    return false
+  }
 }

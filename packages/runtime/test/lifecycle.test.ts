@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { eventually } from '@holdfast/testkit'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../src/index.ts'
 
 const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url))
@@ -120,11 +123,21 @@ test.concurrent.each(['rejects', 'throws'])(
   },
 )
 
-test.concurrent('a crash point ends the process on the spot, and never in production', async () => {
-  const crashed = run('plain', { HOLDFAST_CRASH_POINT: 'started' })
+test.concurrent('a crash point ends one process on the spot, and never in production', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-crash-points-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const settings = { HOLDFAST_CRASH_POINTS_FOLDER: folder }
+  writeFileSync(join(folder, 'another'), '')
+  writeFileSync(join(folder, 'started'), '')
+  const crashed = run('plain', settings)
   expect(await crashed.ended).toMatchObject({ code: null, signal: 'SIGKILL' })
   expect(crashed.output()).not.toContain('ready')
-  const refused = run('plain', { HOLDFAST_CRASH_POINT: 'started', NODE_ENV: 'production' })
+  expect(readdirSync(folder)).toEqual(['another'])
+  const spared = run('plain', settings)
+  await spared.says('ready')
+  spared.process.kill('SIGTERM')
+  const refused = run('plain', { ...settings, NODE_ENV: 'production' })
   expect(await refused.ended).toMatchObject({ code: 1 })
-  expect(refused.errors()).toContain('HOLDFAST_CRASH_POINT is for tests')
+  expect(refused.errors()).toContain('HOLDFAST_CRASH_POINTS_FOLDER is for tests')
+  expect(await spared.ended).toMatchObject({ code: 0 })
 })

@@ -85,7 +85,9 @@ export async function preparePayment(options: {
         ...shared,
         ...(entry === 'main' ? { ...serving, ...doors } : {}),
       }
-      const child = spawnEntry(entry, settings, crashPoint)
+      const crashPoints = await mkdtemp(join(folder, 'crash-points-'))
+      if (crashPoint !== undefined) await writeFile(join(crashPoints, crashPoint), '')
+      const child = spawnEntry(entry, settings, crashPoints)
       children.push(child)
       const ended = once(child, 'exit').then(
         ([code, signal]: unknown[]) => (code ?? signal) as number | string,
@@ -110,11 +112,10 @@ export async function preparePayment(options: {
 function spawnEntry(
   entry: string,
   settings: Readonly<Record<string, string>>,
-  crashPoint: string | undefined,
+  crashPointsFolder: string,
 ): ChildProcess {
-  const env: Record<string, string> = {}
+  const env: Record<string, string> = { HOLDFAST_CRASH_POINTS_FOLDER: crashPointsFolder }
   for (const [name, value] of Object.entries(settings)) env[`HOLDFAST_PAYMENT_${name}`] = value
-  if (crashPoint !== undefined) env['HOLDFAST_CRASH_POINT'] = crashPoint
   const path = fileURLToPath(new URL(`../src/${entry}.ts`, import.meta.url))
   return spawn(process.execPath, [path], { env, stdio: ['ignore', 'ignore', 'inherit'] })
 }
