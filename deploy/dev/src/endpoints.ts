@@ -39,6 +39,9 @@ export interface Endpoints {
   readonly paymentSimulator?: string | undefined
   readonly natsUrl?: string | undefined
   readonly redisUrl?: string | undefined
+  /** `host:port` of Toxiproxy's HTTP API, and where crash points are armed; with --faults. */
+  readonly faultProxy?: string | undefined
+  readonly crashPointsFolder?: string | undefined
   readonly secretsFolder: string
   readonly logsFolder: string
 }

@@ -1,7 +1,8 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import {
   type Backing,
+  connectFaultProxies,
   endRecorded,
   lockFolder,
   openProcessRecord,
@@ -9,12 +10,15 @@ import {
   type Report,
   requireFreePorts,
   startBacking,
+  startToxiproxy,
+  type ToxiproxyServer,
   withProgress,
 } from '@holdfast/backing'
 import { createDisposer, type Environment } from '@holdfast/runtime'
 import { prepareDatabase } from './databases.ts'
 import { describeEndpoints, type Endpoints, removeEndpoints, writeEndpoints } from './endpoints.ts'
 import type { Surroundings } from './environment.ts'
+import { linkName, linksOf, type OpenedLinks, surroundingsThrough } from './fault-links.ts'
 import type { StartOptions } from './options.ts'
 import { fixedPortPlan, freePortPlan, type PortPlan, processPorts } from './ports.ts'
 import { SERVICES } from './processes.ts'
@@ -67,6 +71,17 @@ export async function startMarketplace(context: StartContext): Promise<Marketpla
   }
 }
 
+const NO_LINKS: OpenedLinks = new Map()
+
+/** From the provider to payment's door for webhooks. */
+const WEBHOOK_LINK = linkName('provider', 'payment-1')
+
+/** `host:port` for the provider's webhooks. Any copy may take them: the inbox is one table. */
+function webhookReceiver(plan: PortPlan): string | undefined {
+  const receiver = plan.processes.find(({ name }) => name === 'payment')
+  return receiver === undefined ? undefined : `127.0.0.1:${receiver.ports.http}`
+}
+
 /** One start; its parts are filled in as they come up. */
 class Start {
   readonly #context: StartContext
@@ -75,6 +90,7 @@ class Start {
   #backing: Backing | undefined
   #plan: PortPlan | undefined
   #secrets: Secrets | undefined
+  #toxiproxy: ToxiproxyServer | undefined
 
   constructor(context: StartContext, disposer: ReturnType<typeof createDisposer>) {
     this.#context = context
@@ -160,16 +176,21 @@ class Start {
       environment,
       record,
       report,
+      crashPointsFolder: this.#crashPointsFolder(),
       onRestart: () => this.#writeEndpoints(),
     }
+    const links = options.faults ? await this.#openLinks(plan, record) : NO_LINKS
     // Stopped together: each drains up to 10 s.
     this.#disposer.defer(async () => {
       await Promise.all(this.#running.map(({ supervised }) => supervised.stop()))
     })
     const surroundings = this.#surroundings()
     const starts = [
-      this.#startSimulator(plan, setup),
-      ...plan.processes.map((planned) => startService(planned, surroundings, setup)),
+      this.#startSimulator(plan, links, setup),
+      ...plan.processes.map((planned) => {
+        const from = `${planned.name}-${planned.copy}`
+        return startService(planned, surroundingsThrough(links, from, surroundings), setup)
+      }),
     ]
     const what = `Starting ${starts.length} processes`
     report(what)
@@ -182,14 +203,39 @@ class Start {
     if (failed[0] !== undefined) throw failed[0].reason
   }
 
-  #startSimulator(plan: PortPlan, setup: ChildSetup): Promise<RunningProcess> {
+  /** The folder from an earlier start is emptied: what was armed then is not meant now. */
+  #crashPointsFolder(): string | undefined {
+    const { dataFolder, faults } = this.#context.options
+    const folder = path.join(dataFolder, 'crash-points')
+    rmSync(folder, { recursive: true, force: true })
+    if (!faults) return undefined
+    mkdirSync(folder)
+    return folder
+  }
+
+  async #openLinks(plan: PortPlan, record: ProcessRecord): Promise<OpenedLinks> {
+    const { options, report, environment } = this.#context
+    const toxiproxy = await startToxiproxy({
+      dataFolder: options.dataFolder,
+      port: plan.faultProxy,
+      report,
+      environment,
+      record,
+    })
+    this.#disposer.defer(() => toxiproxy.stop())
+    this.#toxiproxy = toxiproxy
+    const surroundings = this.#surroundings()
+    const receiver = webhookReceiver(plan)
+    return connectFaultProxies(toxiproxy.address).open([
+      ...plan.processes.flatMap((planned) => linksOf(planned, surroundings)),
+      ...(receiver === undefined ? [] : [{ name: WEBHOOK_LINK, upstream: receiver }]),
+    ])
+  }
+
+  #startSimulator(plan: PortPlan, links: OpenedLinks, setup: ChildSetup): Promise<RunningProcess> {
     const { secrets } = this.#surroundings()
-    // Any copy may take it: the inbox is one table.
-    const receiver = plan.processes.find(({ name }) => name === 'payment')
-    const webhookUrl =
-      receiver === undefined
-        ? undefined
-        : `http://127.0.0.1:${receiver.ports.http}/webhooks/simulator`
+    const receiver = links.get(WEBHOOK_LINK) ?? webhookReceiver(plan)
+    const webhookUrl = receiver === undefined ? undefined : `http://${receiver}/webhooks/simulator`
     return startPaymentSimulator(
       {
         port: plan.paymentSimulator,
@@ -242,11 +288,15 @@ class Start {
         paymentSimulator: everything ? `http://127.0.0.1:${plan.paymentSimulator}` : undefined,
         natsUrl: backing.nats.url,
         redisUrl: backing.redis?.url,
+        faultProxy: this.#toxiproxy?.address,
+        crashPointsFolder: options.faults
+          ? path.join(options.dataFolder, 'crash-points')
+          : undefined,
         secretsFolder: secrets.folder,
         logsFolder: path.join(options.dataFolder, 'logs'),
       },
       processes: this.#running,
-      backing: backing.servers,
+      backing: [...backing.servers, ...(this.#toxiproxy === undefined ? [] : [this.#toxiproxy])],
     })
   }
 

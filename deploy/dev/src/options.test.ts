@@ -12,6 +12,7 @@ test('without flags everything is started, bought once, and kept in .holdfast', 
     only: 'everything',
     purchase: true,
     ports: 'fixed',
+    faults: false,
     simulator: {},
   })
 })
@@ -20,7 +21,7 @@ test('every flag is read', () => {
   const simulator = 'ANSWER_DELAY_MS=200,HANG_MS=5000'
   const options = parse(
     ...['--exit', '--no-purchase', '--only', 'backing', '--ports', 'auto', '--data', '/elsewhere'],
-    ...['--copies', 'cart=3', '--payment-simulator-options', simulator],
+    ...['--faults', '--copies', 'cart=3', '--payment-simulator-options', simulator],
   )
   expect(options).toMatchObject({
     exit: true,
@@ -28,6 +29,7 @@ test('every flag is read', () => {
     only: 'backing',
     purchase: false,
     ports: 'auto',
+    faults: true,
     copies: { cart: 3 },
     simulator: { ANSWER_DELAY_MS: '200', HANG_MS: '5000' },
   })

@@ -2,7 +2,12 @@ import path from 'node:path'
 import { SetupError } from '@holdfast/backing'
 import { Command, CommanderError } from 'commander'
 import { type Copies, parseCopies } from './copies.ts'
-import { FIXED_BACKING_PORTS, FIXED_PORT_BASES, FIXED_SIMULATOR_PORT } from './ports.ts'
+import {
+  FIXED_BACKING_PORTS,
+  FIXED_FAULT_PROXY_PORT,
+  FIXED_PORT_BASES,
+  FIXED_SIMULATOR_PORT,
+} from './ports.ts'
 import { SERVICES } from './processes.ts'
 
 /** What a start was asked for. */
@@ -15,6 +20,8 @@ export interface StartOptions {
   readonly only: 'everything' | 'backing'
   readonly purchase: boolean
   readonly ports: 'fixed' | 'auto'
+  /** A proxy on every link and crash points that can be armed: to rehearse failures. */
+  readonly faults: boolean
   /** Extra settings of the payment simulator by name, such as ANSWER_DELAY_MS. */
   readonly simulator: Readonly<Record<string, string>>
 }
@@ -31,6 +38,7 @@ interface RawOptions {
   readonly only?: string
   readonly purchase: boolean
   readonly ports: string
+  readonly faults: boolean
   readonly paymentSimulatorOptions: string
 }
 
@@ -61,6 +69,7 @@ export function parseStartOptions(
     only: oneOf('--only', raw.only ?? 'everything', ['everything', 'backing']),
     purchase: raw.purchase,
     ports: oneOf('--ports', raw.ports, ['fixed', 'auto']),
+    faults: raw.faults,
     simulator: parsePairs('--payment-simulator-options', raw.paymentSimulatorOptions),
   }
 }
@@ -74,6 +83,7 @@ function describeCommand(): Command {
     .option('--only <part>', 'backing: Postgres, Redis, NATS and Temporal alone')
     .option('--no-purchase', 'serve without sellers and a purchase')
     .option('--ports <kind>', 'fixed: the ports below; auto: any free ones', 'fixed')
+    .option('--faults', 'links that can be cut and crash points that can be armed', false)
     .option(
       '--payment-simulator-options <list>',
       'settings of the payment simulator, such as ANSWER_DELAY_MS=200,HANG_MS=5000',
@@ -95,10 +105,15 @@ Fixed ports (copy n of a service has n - 1 more):
   Postgres ${backing.postgres}, Redis ${backing.redis}, NATS ${backing.nats}
   Temporal ${backing.temporal}, its Web UI ${backing.temporalWebUi}
   payment simulator ${FIXED_SIMULATOR_PORT}
+  Toxiproxy ${FIXED_FAULT_PROXY_PORT}, with --faults
   service    gRPC   /metrics, /readyz (jobs: + 100, worker: + 200)
 ${services.join('\n')}
   onboarding API ${http + 10 * (SERVICES.indexOf('seller') + 1)}
   payment webhooks ${http + 10 * (SERVICES.indexOf('payment') + 1)}
+
+With --faults every link between two processes, or to a server, goes through Toxiproxy, whose HTTP
+API names it checkout-1-to-payment-1, and a file in <data>/crash-points ends by SIGKILL the first
+process that comes to the crash point of its name.
 
 Everything that runs is listed in <data>/endpoints.json while it runs; logs are in <data>/logs,
 generated secrets in <data>/secrets. Existing servers are used instead of started ones when

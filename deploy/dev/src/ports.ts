@@ -28,6 +28,8 @@ export interface PlannedProcess {
 export interface PortPlan {
   readonly backing: BackingPorts
   readonly paymentSimulator: number
+  /** HTTP API of Toxiproxy; taken only when failures are rehearsed. */
+  readonly faultProxy: number
   readonly processes: readonly PlannedProcess[]
 }
 
@@ -42,6 +44,9 @@ export const FIXED_BACKING_PORTS: BackingPorts = {
 
 /** HTTP port of the payment simulator. */
 export const FIXED_SIMULATOR_PORT = 7100
+
+/** HTTP API of Toxiproxy, its usual one. */
+export const FIXED_FAULT_PROXY_PORT = 8474
 
 /** First ports of the kinds; service n (from 1, in the order of SERVICES) copy c has +10 n + c. */
 export const FIXED_PORT_BASES = {
@@ -59,6 +64,7 @@ export function fixedPortPlan(copies: Copies): PortPlan {
   return {
     backing: FIXED_BACKING_PORTS,
     paymentSimulator: FIXED_SIMULATOR_PORT,
+    faultProxy: FIXED_FAULT_PROXY_PORT,
     processes: planProcesses(copies, port),
   }
 }
@@ -66,8 +72,8 @@ export function fixedPortPlan(copies: Copies): PortPlan {
 /** A plan of free ports, for several starts side by side. */
 export async function freePortPlan(copies: Copies): Promise<PortPlan> {
   const count = planProcesses(copies, () => 0).length
-  // Five servers, the Web UI among them, the simulator, and at most three ports a process.
-  const free = await freePorts(6 + 3 * count)
+  // Five servers, the Web UI among them, the simulator, the proxy, and at most three a process.
+  const free = await freePorts(7 + 3 * count)
   const take = () => free.pop() ?? 0
   return {
     backing: {
@@ -78,6 +84,7 @@ export async function freePortPlan(copies: Copies): Promise<PortPlan> {
       temporalWebUi: take(),
     },
     paymentSimulator: take(),
+    faultProxy: take(),
     processes: planProcesses(copies, take),
   }
 }

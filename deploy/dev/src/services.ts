@@ -22,6 +22,8 @@ export interface ChildSetup {
   readonly environment: Environment
   readonly record: ProcessRecord
   readonly report: Report
+  /** Where crash points are armed; undefined when none can be. */
+  readonly crashPointsFolder: string | undefined
   readonly onRestart: () => void
 }
 
@@ -120,7 +122,7 @@ async function startNode(setup: ChildSetup, child: NodeChild): Promise<Supervise
     name: child.name,
     command: process.execPath,
     args: ['--import', pathToFileURL(register).href, child.file],
-    env: { ...inherited(setup.environment), ...child.env },
+    env: { ...inherited(setup.environment), ...crashPoints(setup), ...child.env },
     cwd: root,
     readiness: {
       check: (signal) => probeHttp(child.readinessUrl, signal),
@@ -135,6 +137,11 @@ async function startNode(setup: ChildSetup, child: NodeChild): Promise<Supervise
   const seconds = ((systemClock.monotonicMs() - startedMs) / SECOND_MS).toFixed(1)
   report(`${child.name} is ready after ${seconds} s`)
   return supervised
+}
+
+function crashPoints({ crashPointsFolder }: ChildSetup): Record<string, string> {
+  if (crashPointsFolder === undefined) return {}
+  return { HOLDFAST_CRASH_POINTS_FOLDER: crashPointsFolder }
 }
 
 /** The person's own settings of OpenTelemetry and what a program needs to run at all. */

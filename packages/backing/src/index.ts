@@ -1,5 +1,6 @@
 export * from './backing.ts'
 export { type Source } from './choice.ts'
+export * from './fault-proxy.ts'
 export * from './folder-lock.ts'
 export { cacheFolder } from './locate.ts'
 export * from './nats.ts'

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { parseCopies } from './copies.ts'
+import { serviceEnvironment, type Surroundings } from './environment.ts'
+import { linksOf, surroundingsThrough } from './fault-links.ts'
+import { fixedPortPlan } from './ports.ts'
+import type { Secrets } from './secrets.ts'
+
+const SURROUNDINGS: Surroundings = {
+  secrets: undefined as unknown as Secrets,
+  postgresAddress: '127.0.0.1:7432',
+  redisUrl: 'redis://127.0.0.1:7379',
+  natsUrl: 'nats://127.0.0.1:7222',
+  temporalAddress: '127.0.0.1:7233',
+  paymentProviderUrl: 'http://127.0.0.1:7100',
+  addressesOf: (service) => [`${service}:1`, `${service}:2`],
+}
+
+const processes = fixedPortPlan(parseCopies('')).processes
+
+test('each process has a link of its own to each server and copy it is told of', () => {
+  const seller = processes.find(({ name }) => name === 'seller-jobs')
+  if (seller === undefined) throw new Error('seller-jobs is not planned')
+  expect(linksOf(seller, SURROUNDINGS)).toEqual([
+    { name: 'seller-jobs-1-to-postgres', upstream: '127.0.0.1:7432' },
+    { name: 'seller-jobs-1-to-nats', upstream: '127.0.0.1:7222' },
+    { name: 'seller-jobs-1-to-temporal', upstream: '127.0.0.1:7233' },
+    { name: 'seller-jobs-1-to-session-1', upstream: 'session:1' },
+    { name: 'seller-jobs-1-to-session-2', upstream: 'session:2' },
+    { name: 'seller-jobs-1-to-inventory-1', upstream: 'inventory:1' },
+    { name: 'seller-jobs-1-to-inventory-2', upstream: 'inventory:2' },
+  ])
+})
+
+test('no process with all its links open is told a real address', () => {
+  const secrets = new Proxy({} as Secrets, { get: () => () => '/secret' })
+  for (const planned of processes) {
+    const links = linksOf(planned, SURROUNDINGS)
+    const opened = new Map(links.map(({ name }, index) => [name, `127.0.0.1:${20_000 + index}`]))
+    const through = surroundingsThrough(opened, `${planned.name}-1`, { ...SURROUNDINGS, secrets })
+    const told = Object.values(serviceEnvironment(planned, through)).join(' ')
+    for (const { upstream } of links) expect(told.split(/[ ,/@]/)).not.toContain(upstream)
+    for (const [, address] of opened) expect(told).toContain(address)
+  }
+})
