@@ -56,7 +56,7 @@ async function walk(rpc: RpcUnderWalk): Promise<readonly Cell[]> {
 
 describe.each(Object.entries(Object.groupBy(RPCS, (rpc) => rpc.service)))('%s', (_name, rpcs) => {
   test.each(rpcs.map((rpc) => [rpc.name, rpc] as const))(
-    '%s refuses every wrong call without an effect',
+    'I6, I17: %s refuses every wrong call without an effect',
     async (_rpcName, rpc) => {
       const walked = await walk(rpc)
       expect(walked.flatMap((cell) => problemOf(cell) ?? [])).toEqual([])

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { applyExceptions, exceptionProblems } from './exceptions.ts'
 import { checkDocstrings } from './rule-docstrings.ts'
+import { checkDocuments } from './rule-documents.ts'
 import { checkPlaces } from './rule-places.ts'
 import { checkProtos } from './rule-protos.ts'
 import { checkReasons } from './rule-reasons.ts'
@@ -186,4 +187,35 @@ test('exceptions: one that covers nothing is reported, and so is one without a r
   expect(result.unneeded).toEqual([other])
   expect(exceptionProblems([{ ...exception, reason: 'why' }], ['sizes'])).toHaveLength(1)
   expect(exceptionProblems([{ ...exception, rule: 'shape' }], ['sizes'])).toHaveLength(1)
+})
+
+test('documents: what a page names exists', () => {
+  const rule = checkDocuments(['README.md', 'docs/map.svg', 'packages/pg/src/pool.ts'])
+  const page = 'packages/pg/README.md'
+  expect(found(rule, page, '![map](../../docs/map.svg) [top](#top) [x](https://x.test)')).toEqual(
+    [],
+  )
+  expect(found(rule, page, '[a](gone.md#part) and [b](docs/map.svg)')).toEqual([
+    'gone.md#part',
+    'docs/map.svg',
+  ])
+  expect(found(rule, page, '`src/pool.ts`, `packages/pg/src/` and `docs/<name>.svg`')).toEqual([])
+  expect(found(rule, page, '`src/gone.ts` and `docs/runbook/`')).toEqual([
+    'src/gone.ts',
+    'docs/runbook/',
+  ])
+  expect(found(rule, 'README.md', '`src/gone.ts` of any package')).toEqual([])
+})
+
+test('documents: each invariant names tests that carry its number', () => {
+  const proof = new SourceFile('test/e2e/a.test.ts', `test('I1 to I3: a', f)\ntest('I7, I9: b', f)`)
+  const subjects = (row: string): string[] => {
+    const page = new SourceFile('docs/invariants.md', `| I2 | said |\n${row}\n`)
+    return checkDocuments([proof.path])([page, proof]).map((finding) => finding.subject)
+  }
+  const link = '[a](../test/e2e/a.test.ts)'
+  expect(subjects(`| I2 | ${link} |`)).toEqual([])
+  expect(subjects(`| I2 | none |`)).toEqual(['I2'])
+  expect(subjects(`| I2 | ${link} |\n| I9 | ${link} |`)).toEqual([])
+  expect(subjects(`| I2 | ${link} |\n| I8 | ${link} |`)).toEqual(['I8'])
 })

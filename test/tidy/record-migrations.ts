@@ -5,11 +5,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { hashOf, isMigration } from './rule-migrations.ts'
-import { readTree } from './source.ts'
+import { listTree, readFiles } from './source.ts'
 
 const listUrl = new URL('./migration-hashes.json', import.meta.url)
 const listed = JSON.parse(readFileSync(listUrl, 'utf8')) as Record<string, string>
-const files = readTree(fileURLToPath(new URL('../..', import.meta.url)))
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const files = readFiles(root, listTree(root))
 for (const file of files) {
   if (isMigration(file.path)) listed[file.path] ??= hashOf(file.text)
 }

@@ -1,4 +1,5 @@
 import { checkDocstrings } from './rule-docstrings.ts'
+import { checkDocuments } from './rule-documents.ts'
 import { checkManifests } from './rule-manifests.ts'
 import { checkMigrations } from './rule-migrations.ts'
 import type { MigrationHashes } from './rule-migrations.ts'
@@ -14,8 +15,11 @@ import { checkWalls } from './rule-walls.ts'
 import { checkWords } from './rule-words.ts'
 import type { Rule } from './source.ts'
 
-/** The rules of the house by name; `exceptions.json` names them alike. */
-export function houseRules(hashes: MigrationHashes): Readonly<Record<string, Rule>> {
+/** The rules of the house by name, for a tree of `paths`; `exceptions.json` names them alike. */
+export function houseRules(
+  hashes: MigrationHashes,
+  paths: readonly string[],
+): Readonly<Record<string, Rule>> {
   return {
     walls: checkWalls,
     rooms: checkRooms,
@@ -30,5 +34,6 @@ export function houseRules(hashes: MigrationHashes): Readonly<Record<string, Rul
     tests: checkTests,
     places: checkPlaces,
     manifests: checkManifests,
+    documents: checkDocuments(paths),
   }
 }

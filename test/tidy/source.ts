@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { parseSync } from 'oxc-parser'
 import type { ParseResult } from 'oxc-parser'
 
@@ -65,21 +65,28 @@ const SKIPPED_FOLDERS = new Set(['node_modules', 'dist', 'coverage', '.git', '.h
 
 const TEXT_NAME = /\.(ts|mjs|js|json|sql|proto|md|ya?ml|sh|toml|mod|tpl)$|^(run|Dockerfile.*)$/
 
-/** Every text file under `root` by path. Reads the disk; skips what is installed or built. */
-export function readTree(root: string): SourceFile[] {
-  const files: SourceFile[] = []
+/** Paths of all files under `root`, sorted. Reads the disk; skips what is installed or built. */
+export function listTree(root: string): string[] {
+  const paths: string[] = []
   const pending = ['']
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
     for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`
       if (entry.isDirectory()) {
         if (!SKIPPED_FOLDERS.has(entry.name)) pending.push(path)
-      } else if (entry.isFile() && TEXT_NAME.test(entry.name)) {
-        files.push(new SourceFile(path, readFileSync(join(root, path), 'utf8')))
+      } else if (entry.isFile()) {
+        paths.push(path)
       }
     }
   }
-  return files.toSorted((left, right) => (left.path < right.path ? -1 : 1))
+  return paths.toSorted()
+}
+
+/** The text files among `paths`, read from `root`. */
+export function readFiles(root: string, paths: readonly string[]): SourceFile[] {
+  return paths
+    .filter((path) => TEXT_NAME.test(posix.basename(path)))
+    .map((path) => new SourceFile(path, readFileSync(join(root, path), 'utf8')))
 }
 
 /** True for code written by a generator, which answers to its generator and not to these rules. */

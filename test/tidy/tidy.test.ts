@@ -5,12 +5,13 @@ import { applyExceptions, exceptionProblems } from './exceptions.ts'
 import type { Exception } from './exceptions.ts'
 import type { MigrationHashes } from './rule-migrations.ts'
 import { houseRules } from './rules.ts'
-import { readTree } from './source.ts'
+import { listTree, readFiles } from './source.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const files = readTree(root)
+const tree = listTree(root)
+const files = readFiles(root, tree)
 const exceptions = readJson('./exceptions.json') as readonly Exception[]
-const rules = houseRules(readJson('./migration-hashes.json') as MigrationHashes)
+const rules = houseRules(readJson('./migration-hashes.json') as MigrationHashes, tree)
 
 function readJson(path: string): unknown {
   return JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))
