@@ -26,10 +26,10 @@ const MONEY_STATES = ['PAYING', 'IN_REVIEW', 'ACTION_REQUIRED'] as const
 
 /**
  * Commits that an order is to be cancelled, before anything else happens: every later step's write
- * sees it. Nothing reserved or merely held ends at once; where money may move the order is
- * CANCELLING; a paid order is refunded. Idempotent: an ended or cancelling order is answered as it
- * is. Fails with NotFound for another buyer's, IllegalState ORDER_STATE once something of it was
- * shipped.
+ * sees it. Nothing reserved or merely held ends at once, and its parked run is told to leave; where
+ * money may move the order is CANCELLING; a paid order is refunded. Idempotent: an ended or
+ * cancelling order is answered as it is. Fails with NotFound for another buyer's, IllegalState
+ * ORDER_STATE once something of it was shipped.
  */
 export async function cancelOrder(
   db: PrimaryDb,
@@ -55,7 +55,9 @@ export async function cancelOrder(
 async function cancelLocked(tx: Tx, order: Order, by: ChangedBy): Promise<Order> {
   if (order.state === 'PENDING' || order.state === 'RESERVED') {
     const asked = await changeLocked(tx, order, { isCancelRequested: true }, by)
-    return endLocked(tx, asked, { ...by, reason: 'CANCEL_REQUESTED' })
+    // A parked run does not look at the order by itself: it is told, and leaves its park itself.
+    if (order.isParked) await decideOpenPark(tx, order.orderId, by)
+    return endLocked(tx, asked, { ...by, reason: 'CANCEL_REQUESTED', parks: 'stay' })
   }
   if (order.state === 'PAID') {
     const shipped = (await tx.query(countShipped, [uuidOf(order.orderId)])).rows[0]?.shipped ?? 0
@@ -67,7 +69,6 @@ async function cancelLocked(tx: Tx, order: Order, by: ChangedBy): Promise<Order>
   const isMoney = MONEY_STATES.some((state) => state === order.state)
   const state = isMoney ? { state: 'CANCELLING' as const } : {}
   const asked = await changeLocked(tx, order, { ...state, isCancelRequested: true }, by)
-  // A parked run does not look at the order by itself: the cancel is its decision.
   if (order.isParked) await decideOpenPark(tx, order.orderId, by)
   return asked
 }

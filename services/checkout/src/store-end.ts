@@ -113,31 +113,41 @@ export async function changeLocked(
   return changed
 }
 
+/** Who ends an order, and for what. */
+type EndedBy = ChangedBy & { readonly reason: ErrorReason }
+
 /**
- * Ends an order without a purchase, for `reason`, with everything it still owes. Idempotent: an
- * order that has ended, or was paid, is answered as it is.
+ * Ends an order without a purchase, for `reason`, with everything it still owes; called by its run,
+ * which therefore stands in no park any more. Idempotent: an order that has ended, or was paid, is
+ * answered as it is.
  */
-export async function endOrder(
-  db: PrimaryDb,
-  orderId: OrderId,
-  by: ChangedBy & { readonly reason: ErrorReason },
-): Promise<Order> {
-  return db.transaction(async (tx) => endLocked(tx, await lockOrder(tx, orderId), by))
+export async function endOrder(db: PrimaryDb, orderId: OrderId, by: EndedBy): Promise<Order> {
+  return db.transaction(async (tx) => {
+    const order = await lockOrder(tx, orderId)
+    if (!isEnded(order.state)) return endLocked(tx, order, { ...by, parks: 'left' })
+    if (!order.isParked) return order
+    await leaveParks(tx, order)
+    return changeLocked(tx, order, { isParked: false }, by)
+  })
 }
 
-/** Ends an order whose lock is held. */
+/**
+ * Ends an order whose lock is held. Its parks `stay` open when its run may still wait in one, since
+ * a park that is closed reaches no run, and nobody would see that one waits.
+ */
 export async function endLocked(
   tx: Tx,
   order: Order,
-  by: ChangedBy & { readonly reason: ErrorReason },
+  by: EndedBy & { readonly parks: 'stay' | 'left' },
 ): Promise<Order> {
   if (isEnded(order.state) || order.state === 'PAID') return order
+  const isParked = by.parks === 'stay' && order.isParked
   let ended = order
   for (const state of pathToEnd(order.state, by.reason)) {
-    const change = { state, failureReason: by.reason, actionUrl: '', isParked: false }
+    const change = { state, failureReason: by.reason, actionUrl: '', isParked }
     ended = await changeLocked(tx, ended, { ...change, expiresAt: undefined }, by)
   }
-  await leaveParks(tx, order)
+  if (!isParked) await leaveParks(tx, order)
   await oweDuties(tx, order.orderId, dutiesAtEnd(order))
   return ended
 }
@@ -175,7 +185,8 @@ export async function abandonOrder(db: PrimaryDb, orderId: OrderId): Promise<boo
   return db.transaction(async (tx) => {
     const order = await lockOrder(tx, orderId)
     if (order.state !== 'PENDING' || order.paymentState !== undefined) return false
-    await endLocked(tx, order, { kind: 'CLOCK', actor: 'job:starter', reason: 'ABANDONED' })
+    const by = { kind: 'CLOCK', actor: 'job:starter', reason: 'ABANDONED' } as const
+    await endLocked(tx, order, { ...by, parks: 'left' })
     return true
   })
 }
@@ -184,15 +195,11 @@ export async function abandonOrder(db: PrimaryDb, orderId: OrderId): Promise<boo
  * Ends an order whose cart cannot be claimed. False, and nothing changes, once the claim stands or
  * the order has moved: a refusal that arrives late must not touch an order that is being paid.
  */
-export async function endUnclaimed(
-  db: PrimaryDb,
-  orderId: OrderId,
-  by: ChangedBy & { readonly reason: ErrorReason },
-): Promise<boolean> {
+export async function endUnclaimed(db: PrimaryDb, orderId: OrderId, by: EndedBy): Promise<boolean> {
   return db.transaction(async (tx) => {
     const order = await lockOrder(tx, orderId)
     if (order.state !== 'PENDING' || order.claimVersion !== undefined) return false
-    await endLocked(tx, order, by)
+    await endLocked(tx, order, { ...by, parks: 'left' })
     return true
   })
 }

@@ -69,7 +69,7 @@ const closeParks = sql(
 const insertDecision = sql(
   'checkout.park_decision.insert',
   `INSERT INTO park_decision (order_id, park_seq, action, actor_kind, actor, why, send_due_at)
-   VALUES ($1, $2, $3, $4, $5, $6, now() + interval '2 seconds')
+   VALUES ($1, $2, $3, $4, $5, $6, now() + $7::interval)
    ON CONFLICT (order_id, park_seq) DO NOTHING`,
 )
 
@@ -150,7 +150,7 @@ export async function decidePark(
     if (!allowedActions(park.step).includes(decision.action)) {
       throw mismatch(`The step ${park.step} allows ${allowedActions(park.step).join(', ')} only.`)
     }
-    await writeDecision(tx, decision)
+    await writeDecision(tx, decision, SEND_LATER)
     return { step: park.step, isClosed: false }
   })
 }
@@ -159,18 +159,32 @@ function mismatch(message: string): IllegalState {
   return new IllegalState('PARK_MISMATCH', message)
 }
 
-/** Decides the open park of an order, if its step allows, in favour of a cancel. */
+/**
+ * Decides the open park of an order, if its step allows, in favour of a cancel; the jobs carry it
+ * to the run. A step that is an undo already goes on towards the same end when it is tried again.
+ */
 export async function decideOpenPark(tx: Tx, orderId: OrderId, by: ChangedBy): Promise<void> {
   const [open] = (await tx.query(readParks, [uuidOf(orderId)])).rows
   if (open === undefined || open.closed_at !== null) return
   if (!allowedActions(open.step).includes('cancel')) return
   const why = 'The order is to be cancelled.'
-  await writeDecision(tx, { orderId, parkSeq: open.park_seq, action: 'cancel', why, by })
+  const decision = { orderId, parkSeq: open.park_seq, action: 'cancel', why, by } as const
+  await writeDecision(tx, decision, SEND_NOW)
 }
 
-async function writeDecision(tx: Tx, decision: Omit<ParkDecision, 'key'>): Promise<void> {
+/** Nobody but the jobs sends it. */
+const SEND_NOW = '0 seconds'
+/** Whoever decides sends it at once; past this the jobs do. */
+const SEND_LATER = '2 seconds'
+
+async function writeDecision(
+  tx: Tx,
+  decision: Omit<ParkDecision, 'key'>,
+  sendIn: string,
+): Promise<void> {
   const { orderId, parkSeq, action, why, by } = decision
-  await tx.query(insertDecision, [uuidOf(orderId), parkSeq, action, by.kind, by.actor, why])
+  const values = [uuidOf(orderId), parkSeq, action, by.kind, by.actor, why, sendIn]
+  await tx.query(insertDecision, values)
 }
 
 /** The run went on from this park. Idempotent. */

@@ -11,12 +11,14 @@ import { systemClock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
 
 /**
- * What happens to a call: nothing is done, or it is done and the answer is lost, or it is refused.
+ * What happens to a call: nothing is done, or it is done and the answer is lost, or it is refused,
+ * or it is done and yet answered with a refusal.
  */
 export type Fault =
   | { readonly kind: 'not-done' }
   | { readonly kind: 'answer-lost' }
   | { readonly kind: 'refused'; readonly error: Error }
+  | { readonly kind: 'done-but-refused'; readonly error: Error }
 
 interface Armed {
   readonly fault: Fault
@@ -108,6 +110,7 @@ function serve(about: {
     if (fault?.kind === 'answer-lost') {
       throw new OutcomeUnknown('The answer is lost by a test.', {}, { retryAfterMs: 30 })
     }
+    if (fault?.kind === 'done-but-refused') throw fault.error
     return about.complete(answer)
   }
 }
