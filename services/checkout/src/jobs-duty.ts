@@ -1,4 +1,5 @@
-import { HoldfastError, IllegalState, NotFound, unreachable } from '@holdfast/kernel'
+import { NotFound, isHoldfastError, unreachable } from '@holdfast/kernel'
+import { retryAdvice } from '@holdfast/rpc'
 import { type Order, isEndedWithoutMoney } from './domain.ts'
 import type { JobParts } from './jobs.ts'
 import type { DueDuty } from './store.ts'
@@ -30,11 +31,15 @@ export async function performDuty(
     dutiesDone.add(1, { duty, outcome: 'failed' })
     const failure = error instanceof Error ? error : new Error(String(error))
     const fields = { orderId, operation: duty, attempts: due.attempts, failure }
-    const isRefused = !(error instanceof HoldfastError) || error instanceof IllegalState
-    if (isRefused && due.attempts >= ALARM_AFTER)
+    if (isHopeless(error) && due.attempts >= ALARM_AFTER)
       log.error('A duty is refused again and again', fields)
     else log.info('A duty is tried again', fields)
   }
+}
+
+/** True when repeating it does not help: a person has to mend the cause, keys and rights too. */
+function isHopeless(error: unknown): boolean {
+  return !isHoldfastError(error) || retryAdvice(error.kind) === 'never'
 }
 
 interface Try {

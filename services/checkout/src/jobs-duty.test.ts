@@ -1,0 +1,57 @@
+import {
+  AlreadyExists,
+  Conflict,
+  Forbidden,
+  IllegalState,
+  InvalidInput,
+  NotFound,
+  OutcomeUnknown,
+  Overloaded,
+  Unauthenticated,
+  Unavailable,
+} from '@holdfast/kernel'
+import { SILENT_LOGGER } from '@holdfast/telemetry'
+import { expect, test } from 'vitest'
+import { performDuty } from './jobs-duty.ts'
+import type { JobParts } from './jobs.ts'
+
+const TEXT = 'Refused by a test.'
+
+/** What a duty that fails with `error` at its try number `attempts` is logged as. */
+async function loggedAs(error: Error, attempts: number): Promise<readonly string[]> {
+  const levels: string[] = []
+  const note = (level: string) => () => void levels.push(level)
+  const parts = {
+    log: { ...SILENT_LOGGER, info: note('info'), error: note('error') },
+    store: {
+      readOrder: async () => {
+        throw error
+      },
+    },
+  } as unknown as JobParts
+  const due = { orderId: 'ord_1' as never, duty: 'RELEASE_HOLD', attempts } as const
+  await performDuty(parts, due, new AbortController().signal)
+  return levels
+}
+
+test.each([
+  new IllegalState('HOLD_STATE', TEXT),
+  new InvalidInput(TEXT, []),
+  new NotFound('HOLD_NOT_FOUND', TEXT),
+  new AlreadyExists('HOLD_EXISTS', TEXT),
+  new Forbidden('ROLE_REQUIRED', TEXT),
+  new Unauthenticated('TOKEN_INVALID', TEXT),
+  new TypeError(TEXT),
+])('I11: a duty that no repetition helps ($name) alarms after some tries', async (error) => {
+  expect(await loggedAs(error, 0)).toEqual(['info'])
+  expect(await loggedAs(error, 5)).toEqual(['error'])
+})
+
+test.each([
+  new Conflict('VERSION_MISMATCH', TEXT),
+  new Overloaded('OVERLOADED', TEXT),
+  new Unavailable('DEPENDENCY_UNAVAILABLE', TEXT),
+  new OutcomeUnknown(TEXT),
+])('a duty whose failure passes by itself ($name) alarms nobody', async (error) => {
+  expect(await loggedAs(error, 50)).toEqual(['info'])
+})
