@@ -59,6 +59,7 @@ export default defineConfig({
       treeSuite('contract', true),
       treeSuite('replay', false),
       treeSuite('load', false),
+      treeSuite('chaos', false),
       e2eSuite(),
     ],
   },

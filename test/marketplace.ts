@@ -9,9 +9,13 @@ import {
   type Shop,
   type Stage,
 } from '@holdfast/dev'
+import { present } from '@holdfast/kernel'
+import { databaseName, roleName } from '@holdfast/pg'
+import type { ServiceName } from '@holdfast/rpc'
 import { systemClock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
 import { eventually } from '@holdfast/testkit'
+import { Pool } from 'pg'
 
 /** A whole marketplace as child processes, with its own servers and data. */
 export interface Marketplace {
@@ -27,6 +31,12 @@ export interface Marketplace {
   chargesOf(ref: string): Promise<readonly ProviderCharge[]>
   /** Every charge in the provider's own ledger, oldest first. */
   charges(): Promise<readonly ProviderCharge[]>
+  /** All money that moved by the provider's own ledger, oldest first. */
+  transactions(): Promise<readonly ProviderTransaction[]>
+  /** Resolves when every process is there and ready. */
+  awaitAll(): Promise<void>
+  /** A few connections to a service's database as its owner, to look; the caller ends them. */
+  openDatabase(service: ServiceName, connectionsMax?: number): Pool
 }
 
 /** One charge in the provider's own ledger. */
@@ -35,6 +45,14 @@ export interface ProviderCharge {
   readonly currency: string
   readonly amountMinor: string
   readonly state?: string
+}
+
+/** Money that moved in the provider's own ledger: a capture, or a refund, which is negative. */
+export interface ProviderTransaction {
+  readonly kind: 'capture' | 'refund'
+  readonly ref: string
+  readonly currency: string
+  readonly amountMinor: string
 }
 
 /** The marketplace that runs on this data folder. */
@@ -61,9 +79,49 @@ export function marketplaceOn(dataFolder: string): Marketplace {
       })
     },
     killAndAwaitReturn: async (name, copy = 1) => killAndAwaitReturn(endpoints, name, copy),
-    chargesOf: async (ref) => readCharges(endpoints(), ref),
-    charges: async () => readCharges(endpoints()),
+    chargesOf: async (ref) => readProvider<ProviderCharge>(endpoints(), '/v1/charges', ref),
+    charges: async () => readProvider<ProviderCharge>(endpoints(), '/v1/charges'),
+    transactions: async () => readProvider<ProviderTransaction>(endpoints(), '/v1/transactions'),
+    awaitAll: async () => awaitAll(endpoints),
+    openDatabase: (service, connectionsMax = 2) =>
+      openDatabase(endpoints(), service, connectionsMax),
   }
+}
+
+/** A process that died starts within it, with a fraction of two cores, ms. */
+const BACK_WITHIN_MS = 60_000
+
+async function awaitAll(endpoints: () => Endpoints): Promise<void> {
+  await eventually(
+    async () => {
+      for (const { name, pid, operationsAddress } of endpoints().processes) {
+        if (pid === undefined) throw new Error(`${name} is not back.`)
+        if (operationsAddress === undefined) continue
+        const { ok } = await fetch(`http://${operationsAddress}/readyz`)
+        if (!ok) throw new Error(`${name} is not ready.`)
+      }
+    },
+    { withinMs: BACK_WITHIN_MS },
+  )
+}
+
+function openDatabase(
+  { backing, secretsFolder }: Endpoints,
+  service: ServiceName,
+  connectionsMax: number,
+): Pool {
+  const postgres = present(
+    backing.find((one) => one.name === 'postgres'),
+    'Postgres',
+  )
+  const url = new URL(`postgres://${postgres.address}/${databaseName(service)}`)
+  url.username = roleName(service, 'owner')
+  const file = join(secretsFolder, `${service}-database-owner-password`)
+  url.password = readFileSync(file, 'utf8').trim()
+  const pool = new Pool({ connectionString: url.href, max: connectionsMax })
+  // A connection that breaks fails the query on it, which tells.
+  pool.on('error', () => undefined)
+  return pool
 }
 
 async function killAndAwaitReturn(
@@ -88,28 +146,32 @@ async function killAndAwaitReturn(
   )
 }
 
-interface ChargePage {
-  readonly data: readonly ProviderCharge[]
+interface ProviderPage<T> {
+  readonly data: readonly T[]
   readonly next: number
   readonly hasMore: boolean
 }
 
-/** Bound on pages read: 500,000 charges are more than any run makes. */
+/** Bound on pages read: 500,000 rows are more than any run makes. */
 const PAGES_MAX = 1_000
 
-async function readCharges(endpoints: Endpoints, ref?: string): Promise<readonly ProviderCharge[]> {
+async function readProvider<T>(
+  endpoints: Endpoints,
+  path: string,
+  ref?: string,
+): Promise<readonly T[]> {
   const key = readFileSync(join(endpoints.secretsFolder, 'payment-provider-key'), 'utf8').trim()
-  const found: ProviderCharge[] = []
+  const found: T[] = []
   let after = 0
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const query = new URLSearchParams({ limit: '500', after: String(after) })
     if (ref !== undefined) query.set('ref', ref)
-    const url = `${endpoints.paymentSimulator}/v1/charges?${query.toString()}`
+    const url = `${endpoints.paymentSimulator}${path}?${query.toString()}`
     const answer = await fetch(url, { headers: { authorization: `Bearer ${key}` } })
-    const { data, next, hasMore } = (await answer.json()) as ChargePage
+    const { data, next, hasMore } = (await answer.json()) as ProviderPage<T>
     found.push(...data)
     if (!hasMore) return found
     after = next
   }
-  throw new Error(`The provider has more than ${PAGES_MAX} pages of charges.`)
+  throw new Error(`The provider has more than ${PAGES_MAX} pages of ${path}.`)
 }

@@ -19,7 +19,16 @@ interface SuiteResult {
 }
 
 /** In the order they run: what is quick and points closest to a mistake comes first. */
-const SUITES = ['check', 'unit', 'integration', 'contract', 'replay', 'load', 'e2e'] as const
+const SUITES = [
+  'check',
+  'unit',
+  'integration',
+  'contract',
+  'replay',
+  'load',
+  'chaos',
+  'e2e',
+] as const
 type Suite = (typeof SUITES)[number]
 
 const WIDTHS = [12, 8, 8, 10]

@@ -19,6 +19,7 @@ const PROGRAMS = {
   check: 'test/check.ts',
   gen: 'packages/proto/generate.ts',
   bench: 'test/load/main.ts',
+  chaos: 'test/chaos/main.ts',
 }
 
 const PROGRESS_EVERY_MS = 5_000

@@ -1,12 +1,8 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { type Report, withProgress } from '@holdfast/backing'
 import type { Shop } from '@holdfast/dev'
-import { present } from '@holdfast/kernel'
-import { databaseName, roleName } from '@holdfast/pg'
 import type { ServiceName } from '@holdfast/rpc'
 import { startMarketplaceProcess } from '@holdfast/testkit'
-import { Pool } from 'pg'
+import type { Pool } from 'pg'
 import { type Marketplace, marketplaceOn } from '../marketplace.ts'
 
 /** What was bought from one shop so far. */
@@ -58,28 +54,10 @@ export async function openHouse(report: Report): Promise<House> {
     placed: [],
     report,
     database: (service, connectionsMax = 2) => {
-      const pool = openPool(marketplace, service, connectionsMax)
+      const pool = marketplace.openDatabase(service, connectionsMax)
       owned.defer(() => pool.end())
       return pool
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
-}
-
-function openPool(marketplace: Marketplace, service: ServiceName, connectionsMax: number): Pool {
-  const { backing, secretsFolder } = marketplace.endpoints()
-  const postgres = present(
-    backing.find((one) => one.name === 'postgres'),
-    'Postgres',
-  )
-  const url = new URL(`postgres://${postgres.address}/${databaseName(service)}`)
-  url.username = roleName(service, 'owner')
-  url.password = readFileSync(
-    join(secretsFolder, `${service}-database-owner-password`),
-    'utf8',
-  ).trim()
-  const pool = new Pool({ connectionString: url.href, max: connectionsMax })
-  // A connection that breaks fails the query on it, which tells.
-  pool.on('error', () => undefined)
-  return pool
 }

@@ -1,0 +1,93 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { connectFaultProxies } from '@holdfast/backing'
+import { present, unreachable } from '@holdfast/kernel'
+import { eventually } from '@holdfast/testkit'
+import type { Marketplace } from '../marketplace.ts'
+import type { Fault } from './faults.ts'
+import { passes } from './pace.ts'
+
+/** A purchase comes to every crash point within this time, or never, ms. */
+const REACHED_WITHIN_MS = 60_000
+
+/**
+ * Makes one fault happen and mends it; resolves when what died is there again. Fails when nothing
+ * was hit: a crash point that nobody came to, a link that does not exist.
+ */
+export async function strike(marketplace: Marketplace, fault: Fault): Promise<void> {
+  switch (fault.kind) {
+    case 'kill':
+      await forEachCopy(marketplace, fault.target, async (copy) =>
+        marketplace.killAndAwaitReturn(fault.target, copy),
+      )
+      return
+    case 'freeze':
+      await freeze(marketplace, fault)
+      return
+    case 'crash':
+      await crash(marketplace, fault.points)
+      return
+    case 'link':
+      await failLinks(marketplace, fault)
+      return
+    default:
+      unreachable(fault)
+  }
+}
+
+async function forEachCopy(
+  marketplace: Marketplace,
+  name: string,
+  act: (copy: number) => Promise<void>,
+): Promise<void> {
+  const copies = marketplace.endpoints().processes.filter((one) => one.name === name).length
+  await Promise.all(Array.from({ length: Math.max(copies, 1) }, (_, index) => act(index + 1)))
+}
+
+async function freeze(
+  marketplace: Marketplace,
+  { target, forMs }: Extract<Fault, { kind: 'freeze' }>,
+): Promise<void> {
+  const { processes, backing } = marketplace.endpoints()
+  const pids = [...processes, ...backing]
+    .filter(({ name }) => name === target)
+    .map(({ pid }) => present(pid, `the process id of ${target}`))
+  if (pids.length === 0) throw new Error(`There is no process ${target}.`)
+  for (const pid of pids) process.kill(pid, 'SIGSTOP')
+  try {
+    await passes(forMs)
+  } finally {
+    for (const pid of pids) process.kill(pid, 'SIGCONT')
+  }
+}
+
+async function crash(marketplace: Marketplace, points: readonly string[]): Promise<void> {
+  const { crashPointsFolder } = marketplace.endpoints()
+  const folder = present(crashPointsFolder, 'a marketplace started with --faults')
+  for (const point of points) writeFileSync(join(folder, point), '')
+  await eventually(
+    () => {
+      const left = points.filter((point) => existsSync(join(folder, point)))
+      if (left.length > 0) throw new Error(`Nobody came to ${left.join(', ')}.`)
+    },
+    { withinMs: REACHED_WITHIN_MS },
+  )
+  await marketplace.awaitAll()
+}
+
+async function failLinks(
+  marketplace: Marketplace,
+  { from, to, how, forMs }: Extract<Fault, { kind: 'link' }>,
+): Promise<void> {
+  const { faultProxy } = marketplace.endpoints()
+  const proxies = connectFaultProxies(present(faultProxy, 'a marketplace started with --faults'))
+  const pattern = new RegExp(`^${from}(-\\d+)?-to-${to}(-\\d+)?$`)
+  const links = (await proxies.names()).filter((name) => pattern.test(name))
+  if (links.length === 0) throw new Error(`There is no link from ${from} to ${to}.`)
+  await Promise.all(links.map(async (name) => proxies.fail(name, { kind: how })))
+  try {
+    await passes(forMs)
+  } finally {
+    await Promise.all(links.map(async (name) => proxies.heal(name)))
+  }
+}
