@@ -1,13 +1,23 @@
-import { Metadata, type ServerInterceptor, ServerInterceptingCall } from '@grpc/grpc-js'
-import { type Clock, InvalidInput, Overloaded, type KnownError } from '@holdfast/kernel'
-import { counter } from '@holdfast/telemetry'
+import {
+  type Metadata,
+  type ServerInterceptor,
+  type ServerInterceptingCallInterface,
+  ServerInterceptingCall,
+} from '@grpc/grpc-js'
+import {
+  type Clock,
+  InvalidInput,
+  type KnownError,
+  Overloaded,
+  Unavailable,
+} from '@holdfast/kernel'
+import { type Logger, counter } from '@holdfast/telemetry'
+import type { PriorityClass } from './access.ts'
+import { CLASS_KEY, handedClass } from './handed-class.ts'
+import { type LoadGate, rankOf } from './load-gate.ts'
 import { replyFor } from './status.ts'
-import { DETAILS_KEY, encodeDetails } from './status-details.ts'
+import { explainTransport, withDetails } from './transport-status.ts'
 
-/** Calls served at once; more would only wait for the same two database connections. */
-export const IN_FLIGHT_MAX = 256
-/** Streams held open at once: each costs memory, not work. */
-export const STREAMS_MAX = 2_048
 /** Bound on all metadata of a call; grpc-js itself takes far more. */
 export const METADATA_BYTES_MAX = 8_192
 
@@ -18,47 +28,69 @@ export const DEADLINE_KEY = 'holdfast-deadline-remaining-ms'
 const HEALTH_PREFIX = '/grpc.health.v1.Health/'
 
 /** Headers of which grpc-js would silently drop or join a second one. */
-const SINGLE_HEADERS = ['authorization', 'holdfast-class']
+const SINGLE_HEADERS = ['authorization', CLASS_KEY]
+
+/** Tokens proven at once for a class that was handed on; under load more would add to it. */
+const PROOFS_MAX = 32
 
 const refusals = counter('holdfast_rpc_refused_total', 'Calls refused before decoding, by reason')
 
-/** What is being served at present. */
-export interface AdmissionGauge {
-  inFlight(): number
-  streams(): number
+/** What admission needs to know of the server it stands in front of. */
+export interface AdmissionOptions {
+  readonly gate: LoadGate
+  /** The class of a method by its full path; undefined for one that is not of the service. */
+  readonly classOf: (path: string) => PriorityClass | undefined
+  /** True when the header proves a service; only asked for a class that was handed on. */
+  readonly isService: (authorization: string) => Promise<boolean>
+  readonly draining: AbortSignal
+  readonly clock: Clock
+  readonly log: Logger
 }
 
 /**
- * Refuses before anything is decoded: too much metadata, a security header sent twice, too many
- * calls at once. Hands the deadline on to the handler.
+ * Refuses before anything is decoded: too much metadata, a security header sent twice, a server
+ * that is going, too many calls at once for the call's class. Hands the deadline on to the handler.
  */
-export function createAdmission(clock: Clock): {
-  readonly interceptor: ServerInterceptor
-  readonly gauge: AdmissionGauge
-} {
-  const active = { unary: 0, stream: 0 }
-  const interceptor: ServerInterceptor = (method, call) => {
-    const isHealth = method.path.startsWith(HEALTH_PREFIX)
+export function createAdmission(options: AdmissionOptions): ServerInterceptor {
+  const { gate, clock, log } = options
+  const proveService = createProof(options.isService)
+  return (method, call) => {
+    explainTransport(call, { method: method.path, log })
+    if (method.path.startsWith(HEALTH_PREFIX)) return healthCall(call, clock)
     const kind = method.responseStream || method.requestStream ? 'stream' : 'unary'
-    let counted = false
+    const own = options.classOf(method.path) ?? 'report'
+    let state: 'waiting' | 'inside' | 'over' = 'waiting'
     const countOut = (): void => {
-      if (counted) active[kind] -= 1
-      counted = false
+      if (state === 'inside') gate.leave(kind)
+      state = 'over'
+    }
+    const refuse = (refusal: KnownError, priority: PriorityClass): void => {
+      refusals.add(1, { reason: refusal.reason, method: method.path, class: priority })
+      call.sendStatus(withDetails(replyFor(refusal, '')))
+    }
+    const admit = (metadata: Metadata, pass: (metadata: Metadata) => void): void => {
+      // It may have been given up while its token was proven.
+      if (state === 'over') return gate.leave(kind)
+      state = 'inside'
+      setDeadline(metadata, call, clock)
+      return pass(metadata)
     }
     return new ServerInterceptingCall(call, {
       start: (next) =>
         next({
           onReceiveMetadata: (metadata, pass) => {
-            const refusal =
-              refuseMetadata(metadata) ?? (isHealth ? undefined : refuseLoad(active, kind))
-            if (refusal !== undefined) {
-              refusals.add(1, { reason: refusal.reason, method: method.path })
-              return call.sendStatus(statusFor(refusal))
-            }
-            if (!isHealth) active[kind] += 1
-            counted = !isHealth
-            metadata.set(DEADLINE_KEY, String(remainingMs(call.getDeadline(), clock)))
-            pass(metadata)
+            const refusal = refuseMetadata(metadata) ?? refuseDraining(options.draining)
+            if (refusal !== undefined) return refuse(refusal, own)
+            const handed = handedClass(metadata.get(CLASS_KEY)[0])
+            const isRaise = handed !== undefined && rankOf(handed) < rankOf(own)
+            // Anybody may step back, and nobody has to prove it.
+            const asked = isRaise ? own : (handed ?? own)
+            if (gate.enter({ kind, class: asked })) return admit(metadata, pass)
+            if (!isRaise) return refuse(overloaded(), asked)
+            return void proveService(metadata).then((isProven) => {
+              if (isProven && gate.enter({ kind, class: handed })) return admit(metadata, pass)
+              return refuse(overloaded(), own)
+            })
           },
           onCancel: countOut,
         }),
@@ -68,9 +100,36 @@ export function createAdmission(clock: Clock): {
       },
     })
   }
-  return {
-    interceptor,
-    gauge: { inFlight: () => active.unary, streams: () => active.stream },
+}
+
+function healthCall(call: ServerInterceptingCallInterface, clock: Clock): ServerInterceptingCall {
+  return new ServerInterceptingCall(call, {
+    start: (next) =>
+      next({
+        onReceiveMetadata: (metadata, pass) => {
+          const refusal = refuseMetadata(metadata)
+          if (refusal !== undefined) return call.sendStatus(withDetails(replyFor(refusal, '')))
+          setDeadline(metadata, call, clock)
+          pass(metadata)
+        },
+      }),
+  })
+}
+
+/** Says whether the metadata proves a service; false when too many ask at once. */
+function createProof(isService: (authorization: string) => Promise<boolean>) {
+  let proving = 0
+  return async (metadata: Metadata): Promise<boolean> => {
+    const [authorization] = metadata.get('authorization')
+    if (typeof authorization !== 'string' || proving >= PROOFS_MAX) return false
+    proving += 1
+    try {
+      return await isService(authorization)
+    } catch {
+      return false
+    } finally {
+      proving -= 1
+    }
   }
 }
 
@@ -96,23 +155,27 @@ function refuseMetadata(metadata: Metadata): KnownError | undefined {
   return undefined
 }
 
-function refuseLoad(
-  active: { readonly unary: number; readonly stream: number },
-  kind: 'unary' | 'stream',
-): KnownError | undefined {
-  const hasRoom = kind === 'unary' ? active.unary < IN_FLIGHT_MAX : active.stream < STREAMS_MAX
-  if (hasRoom) return undefined
+function refuseDraining(draining: AbortSignal): KnownError | undefined {
+  if (!draining.aborted) return undefined
+  return new Unavailable(
+    'SHUTTING_DOWN',
+    'This copy of the service is shutting down; repeat with the same request_id.',
+    {},
+    { retryAfterMs: 100 },
+  )
+}
+
+function overloaded(): KnownError {
   return new Overloaded('OVERLOADED', 'Too many calls at once; repeat this one a little later.')
 }
 
-function statusFor(refusal: KnownError): { code: number; details: string; metadata: Metadata } {
-  const reply = replyFor(refusal, '')
-  const metadata = new Metadata()
-  metadata.set(DETAILS_KEY, Buffer.from(encodeDetails(reply)))
-  return { code: reply.code, details: reply.message, metadata }
-}
-
-function remainingMs(deadline: Date | number, clock: Clock): number {
+function setDeadline(
+  metadata: Metadata,
+  call: ServerInterceptingCallInterface,
+  clock: Clock,
+): void {
+  const deadline = call.getDeadline()
   const at = typeof deadline === 'number' ? deadline : deadline.getTime()
-  return at === Number.POSITIVE_INFINITY ? at : at - clock.now().getTime()
+  const remainingMs = at === Number.POSITIVE_INFINITY ? at : at - clock.now().getTime()
+  metadata.set(DEADLINE_KEY, String(remainingMs))
 }

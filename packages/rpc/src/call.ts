@@ -11,6 +11,7 @@ import { type CallTime, endFailure } from './call-time.ts'
 import type { CallContext } from './context.ts'
 import { UndecodableRequest } from './decode.ts'
 import type { RpcMethodDefinition } from './definition.ts'
+import { CLASS_KEY, classOfCall } from './handed-class.ts'
 import { type StatusReply, replyFor } from './status.ts'
 import { DETAILS_KEY, encodeDetails } from './status-details.ts'
 import { validate } from './validate.ts'
@@ -74,6 +75,7 @@ function contextFor(options: {
   return {
     ...scope,
     caller,
+    class: classOfCall(caller, grpc.metadata.get(CLASS_KEY), setting.access.class),
     method: setting.path,
     log: setting.log.child({ method: setting.path, principal: principalsOf(caller)[0] }),
     requestKey: (requestId) => ({

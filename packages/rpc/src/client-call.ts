@@ -13,6 +13,7 @@ import {
   remainingMs,
   startLimit,
 } from './deadline.ts'
+import { CLASS_KEY } from './handed-class.ts'
 import type { RetryBudget } from './retry-budget.ts'
 import { DETAILS_KEY } from './status-details.ts'
 
@@ -156,6 +157,9 @@ async function prepare(
   const metadata = new Metadata()
   const token = (await calls.tokens?.tokenFor(calls.to)) ?? calls.bearer?.()
   if (token !== undefined) metadata.set('authorization', `Bearer ${token}`)
+  // Peers believe a class only from a service.
+  const { class: priority } = one.scope
+  if (priority !== undefined && calls.tokens !== undefined) metadata.set(CLASS_KEY, priority)
   const wantedMs = remainingMs(one.scope, calls.clock) - HOP_MARGIN_MS
   const givenMs = Math.floor(Math.min(wantedMs, limitMs))
   if (givenMs <= 0 || one.scope.signal.aborted) {

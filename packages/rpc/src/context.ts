@@ -1,4 +1,5 @@
 import type { Logger } from '@holdfast/telemetry'
+import type { PriorityClass } from './access.ts'
 import type { Caller } from './caller.ts'
 
 /** How long a piece of work may take and when to stop: handed down from call to call. */
@@ -7,6 +8,8 @@ export interface CallScope {
   readonly deadlineAtMs: number
   /** Aborts when the caller is gone or the deadline has passed. */
   readonly signal: AbortSignal
+  /** The class of the call this is done for, handed on to peers; without it their own rows hold. */
+  readonly class?: PriorityClass
 }
 
 /** What a handler knows of the call it serves. */

@@ -3,14 +3,22 @@ import type { Clock } from '@holdfast/kernel'
 import { type Logger, observedGauge } from '@holdfast/telemetry'
 import { createServer } from 'nice-grpc'
 import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection'
-import type { AccessTable } from './access.ts'
+import type { AccessTable, PriorityClass } from './access.ts'
 import { createAdmission } from './admission.ts'
 import type { Authenticator } from './auth.ts'
 import type { Shutdown } from './call.ts'
 import { REQUEST_BYTES_MAX, bindDefinition } from './decode.ts'
-import type { RequestSchemas, RpcHandlers, RpcServiceDefinition } from './definition.ts'
+import { scopeFor } from './deadline.ts'
+import type {
+  RequestSchemas,
+  RpcHandlers,
+  RpcMethodDefinition,
+  RpcServiceDefinition,
+} from './definition.ts'
 import { wrapHandler } from './handler.ts'
 import { HealthServiceDefinition, createHealth } from './health.ts'
+import { createLoadGate } from './load-gate.ts'
+import { watchLoopWait } from './loop-wait.ts'
 
 /** Everything a gRPC server is made of. */
 export interface RpcServerOptions<S extends RpcServiceDefinition, Z extends RequestSchemas<S>> {
@@ -45,6 +53,8 @@ export interface RpcServer extends AsyncDisposable {
 const DRAIN_MS_MAX = 6_000
 /** How long the answers of calls that were cut may take to leave, ms. */
 const CUT_MS_MAX = 500
+/** Longest wait, ms, for the proof that a class was handed on by a service. */
+const PROOF_MS_MAX = 1_000
 /** Bound on what one connection may keep in memory, MB: a thousand streams of small messages. */
 const SESSION_MEMORY_MB_MAX = 64
 
@@ -53,11 +63,22 @@ export async function startRpcServer<S extends RpcServiceDefinition, Z extends R
   options: RpcServerOptions<S, Z>,
 ): Promise<RpcServer> {
   const { definition, clock, log } = options
-  const admission = createAdmission(clock)
+  const gate = createLoadGate()
   const draining = new AbortController()
   const cut = new AbortController()
+  const admission = createAdmission({
+    gate,
+    classOf: classesByPath(definition, options.access),
+    isService: async (authorization) => {
+      const scope = scopeFor({ timeoutMs: PROOF_MS_MAX, clock })
+      return (await options.authenticator.authenticate(authorization, scope)).kind === 'service'
+    },
+    draining: draining.signal,
+    clock,
+    log,
+  })
   const server = createServer({
-    interceptors: [admission.interceptor],
+    interceptors: [admission],
     // Above our own cap, so that an oversize message is refused with details by our decoder.
     'grpc.max_receive_message_length': REQUEST_BYTES_MAX * 4,
     'grpc.max_concurrent_streams': 1_000,
@@ -84,13 +105,18 @@ export async function startRpcServer<S extends RpcServiceDefinition, Z extends R
     ServerReflection(options.descriptors, [definition.fullName, HealthServiceDefinition.fullName]),
   )
   observedGauge('holdfast_rpc_in_flight', 'Unary calls being served', () => [
-    { value: admission.gauge.inFlight() },
+    { value: gate.inFlight() },
+  ])
+  observedGauge('holdfast_rpc_shed_classes', 'Classes shed now, from the lowest on', () => [
+    { value: gate.shedCount() },
   ])
   const port = await server.listen(`${options.host}:${options.port}`)
+  const loopWait = watchLoopWait(clock, (meanWaitMs) => gate.endWindow(meanWaitMs))
   log.info('Serving gRPC', { address: `${options.host}:${port}`, service: definition.fullName })
   return {
     address: `${options.host}:${port}`,
     [Symbol.asyncDispose]: async () => {
+      loopWait[Symbol.dispose]()
       draining.abort()
       const drained = server.shutdown()
       if (await isDoneWithin(clock, drained, DRAIN_MS_MAX)) return
@@ -100,6 +126,24 @@ export async function startRpcServer<S extends RpcServiceDefinition, Z extends R
       server.forceShutdown()
     },
   }
+}
+
+function classesByPath<S extends RpcServiceDefinition>(
+  definition: S,
+  access: AccessTable<S>,
+): (path: string) => PriorityClass | undefined {
+  const classes = new Map(
+    Object.entries(definition.methods).map(([name, method]) => [
+      pathOf(definition, method),
+      access[name as keyof S['methods']].class,
+    ]),
+  )
+  return (path) => classes.get(path)
+}
+
+/** The path of a method in HTTP/2, `/holdfast.cart.v1.CartService/GetCart`. */
+function pathOf(definition: RpcServiceDefinition, method: RpcMethodDefinition): string {
+  return `/${definition.fullName}/${method.name}`
 }
 
 async function isDoneWithin(
@@ -125,7 +169,7 @@ function implementationOf<S extends RpcServiceDefinition, Z extends RequestSchem
   return Object.fromEntries(
     Object.entries(options.definition.methods).map(([name, method]) => {
       const setting = {
-        path: `/${options.definition.fullName}/${method.name}`,
+        path: pathOf(options.definition, method),
         method,
         access: options.access[name as keyof S['methods']],
         schema: options.schemas[name as keyof S['methods']],

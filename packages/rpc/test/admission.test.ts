@@ -19,7 +19,7 @@ import {
 let server: ServerUnderTest
 
 beforeEach(async () => {
-  server = await startServer()
+  server = await startServer({ row: { class: 'pay' } })
   server.unary = async () => ({ hold: undefined })
 })
 

@@ -3,7 +3,7 @@ import { type ClientHttp2Session, connect, constants } from 'node:http2'
 import { credentials, Client as GrpcClient, type Metadata, type ServiceError } from '@grpc/grpc-js'
 import { type Clock, NotFound } from '@holdfast/kernel'
 import { DESCRIPTOR_SET_PATH } from '@holdfast/proto/descriptors'
-import { Status } from '@holdfast/proto/google'
+import { ErrorInfo, Status } from '@holdfast/proto/google'
 import { InventoryServiceDefinition, type WatchStockResponse } from '@holdfast/proto/inventory'
 import { systemClock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
@@ -13,6 +13,7 @@ import {
   type AccessRow,
   type CallContext,
   type Caller,
+  type PriorityClass,
   type RpcClient,
   type RpcClientOptions,
   createRpcClient,
@@ -32,8 +33,9 @@ export interface ServerUnderTest extends AsyncDisposable {
   unary: (request: unknown, call: CallContext) => Promise<unknown>
   /** What the stream of stock does. */
   stream: (call: CallContext) => AsyncIterable<WatchStockResponse>
-  /** Who every caller is. */
+  /** Who every caller is, unless `callerOf` says otherwise. */
   caller: Caller
+  callerOf: (authorization: string | undefined) => Caller
   isReady: boolean
   /** Calls whose handler has begun. */
   served: number
@@ -41,10 +43,15 @@ export interface ServerUnderTest extends AsyncDisposable {
 
 /** Starts one on a free port, or on `port`. */
 export async function startServer(
-  options: { readonly port?: number; readonly row?: Partial<AccessRow> } = {},
+  options: {
+    readonly port?: number
+    readonly row?: Partial<AccessRow>
+    readonly classes?: Readonly<Record<string, PriorityClass>>
+  } = {},
 ): Promise<ServerUnderTest> {
   const every = (value: unknown): never =>
     Object.fromEntries(METHODS.map(([name]) => [name, value])) as never
+  const classes = Object.entries(options.classes ?? {})
   const row: AccessRow = { allow: ['anonymous', 'service'], class: 'browse', ...options.row }
   const under: ServerUnderTest = {
     address: '',
@@ -53,6 +60,7 @@ export async function startServer(
     },
     async *stream() {},
     caller: ANONYMOUS,
+    callerOf: () => under.caller,
     isReady: true,
     served: 0,
     [Symbol.asyncDispose]: async () => server[Symbol.asyncDispose](),
@@ -65,7 +73,10 @@ export async function startServer(
       ...(every(z.looseObject({})) as object),
       placeHold: z.looseObject({ requestId: requestIdField, holdId: idField('hold') }),
     } as never,
-    access: every(row),
+    access: {
+      ...(every(row) as object),
+      ...Object.fromEntries(classes.map(([name, of]) => [name, { ...row, class: of }])),
+    } as never,
     handlers: {
       ...(every((request: unknown, call: CallContext) => {
         under.served += 1
@@ -73,7 +84,7 @@ export async function startServer(
       }) as object),
       watchStock: (_request: unknown, call: CallContext) => under.stream(call),
     } as never,
-    authenticator: { authenticate: async () => under.caller },
+    authenticator: { authenticate: async (authorization) => under.callerOf(authorization) },
     secret: new Uint8Array(32),
     isReady: () => under.isReady,
     descriptors: await readFile(DESCRIPTOR_SET_PATH),
@@ -146,10 +157,8 @@ function outcomeOf(error: ServiceError): RawOutcome {
 
 function reasonIn(details: unknown): string {
   if (!(details instanceof Uint8Array)) return 'none'
-  const text = Status.decode(details)
-    .details.map(({ value }) => Buffer.from(value).toString('latin1'))
-    .join()
-  return /[A-Z]+(?:_[A-Z]+)+/.exec(text)?.[0] ?? 'none'
+  const info = Status.decode(details).details.find(({ typeUrl }) => typeUrl.endsWith('.ErrorInfo'))
+  return info === undefined ? 'none' : ErrorInfo.decode(info.value).reason
 }
 
 /** A gRPC frame around a message. */
