@@ -15,6 +15,7 @@ import {
   withProgress,
 } from '@holdfast/backing'
 import { createDisposer, type Environment } from '@holdfast/runtime'
+import { makeDataFolder } from './data-folder.ts'
 import { prepareDatabase } from './databases.ts'
 import { describeEndpoints, type Endpoints, removeEndpoints, writeEndpoints } from './endpoints.ts'
 import type { Surroundings } from './environment.ts'
@@ -127,7 +128,7 @@ class Start {
   async #takeFolder(): Promise<ProcessRecord> {
     const { options, report } = this.#context
     const { dataFolder } = options
-    mkdirSync(dataFolder, { recursive: true })
+    makeDataFolder(dataFolder)
     const lock = lockFolder(dataFolder)
     this.#disposer.defer(() => lock.release())
     const file = path.join(dataFolder, 'processes.json')

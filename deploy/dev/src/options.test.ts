@@ -40,7 +40,7 @@ test.each([
   [['--ports', 'some'], '--ports must be fixed or auto, not "some".'],
   [['--only', 'half'], '--only must be everything or backing, not "half".'],
   [['--payment-simulator-options', 'delay'], '--payment-simulator-options does not know "delay"'],
-  [['purchase'], 'Too many arguments'],
+  [['purchase'], 'Expected 0 arguments but got 1: purchase. See npm start -- --help.'],
 ])('%s is refused in one line', (args, line) => {
   expect(() => parse(...args)).toThrow(line)
 })

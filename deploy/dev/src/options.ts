@@ -57,7 +57,7 @@ export function parseStartOptions(
   } catch (failure) {
     if (!(failure instanceof CommanderError)) throw failure
     if (failure.code === 'commander.helpDisplayed') return { help: printed.join('') }
-    const what = failure.message.replace(/^error: /, '')
+    const what = failure.message.replace(/^error: /, '').replace(/\.$/, '')
     const told = `${what.charAt(0).toUpperCase()}${what.slice(1)}`
     throw new SetupError(`${told}. See npm start -- --help.`, { cause: failure })
   }

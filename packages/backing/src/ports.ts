@@ -64,7 +64,7 @@ export async function requireFreePorts(ports: Readonly<Record<string, number>>):
     if (await isPortFree(port)) continue
     throw new SetupError(
       `Port ${port} (${name}) is in use by another program. ` +
-        'End that program, or choose other ports.',
+        'End that program, or take free ports with --ports auto.',
     )
   }
 }

@@ -72,7 +72,7 @@ export const NATS: GoTool = {
   versionIn: readVersion,
   module: 'github.com/nats-io/nats-server/v2',
   goPackage: 'github.com/nats-io/nats-server/v2',
-  buildTakes: 'about 20 s',
+  buildTakes: 'up to 2 minutes on two cores',
   release: ({ version, system, processor }) => {
     const folder = `nats-server-v${version}-${system}-${processor}`
     const base = `https://github.com/nats-io/nats-server/releases/download/v${version}`
@@ -101,7 +101,7 @@ export const TEMPORAL: GoTool = {
   versionIn: (answer) => readVersion(/Server \S+/.exec(answer)?.[0] ?? ''),
   module: 'github.com/temporalio/cli',
   goPackage: 'github.com/temporalio/cli/cmd/temporal',
-  buildTakes: 'about 4 minutes on two cores',
+  buildTakes: 'up to 6 minutes on two cores',
   release: ({ version, system, processor }) => {
     const archive = `temporal_cli_${version}_${system}_${processor}.tar.gz`
     const base = `https://github.com/temporalio/cli/releases/download/v${version}`
