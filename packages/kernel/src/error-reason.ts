@@ -88,6 +88,7 @@ export const ERROR_REASONS = [
   'ORDER_EXPIRED',
   'WAITED_TOO_LONG',
   'CAPTURED_BUT_REFUSED',
+  'NOTHING_TO_PAY',
 ] as const
 
 /** Why a call failed, the same names as the wire's enum. */

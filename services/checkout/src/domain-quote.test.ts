@@ -196,6 +196,14 @@ function refusal(change: (input: QuoteInput) => QuoteInput): unknown {
   }
 }
 
+function withFreeShipping(input: QuoteInput): QuoteInput {
+  const price = { currency: 'EUR', minor: 0n }
+  return {
+    ...input,
+    shippingOf: (parcel) => input.shippingOf(parcel).map((rate) => ({ ...rate, price })),
+  }
+}
+
 test('what cannot be sold, taxed, shipped or afforded is refused by name', () => {
   const only = (input: QuoteInput) => [...input.offers.values()][0] as OfferView
   const withOffer = (input: QuoteInput, change: Partial<OfferView>): QuoteInput => {
@@ -213,17 +221,18 @@ test('what cannot be sold, taxed, shipped or afforded is refused by name', () =>
   expect(
     refusal((input) => withOffer(input, { price: { currency: 'EUR', minor: 10n ** 15n + 1n } })),
   ).toBe('CART_LIMIT')
+  const isFree = { price: { currency: 'EUR', minor: 0n } }
+  expect(refusal((input) => withOffer(withFreeShipping(input), isFree))).toBe('NOTHING_TO_PAY')
+  // Shipping alone is something to pay, and so are goods alone.
+  expect(refusal((input) => withOffer(input, isFree))).toBeUndefined()
+  expect(refusal(withFreeShipping)).toBeUndefined()
   const greedy = new Map([[SELLERS[0] as SellerId, termsOf(SELLERS[0] as SellerId, 10_000)]])
   expect(
     refusal((input) => ({
-      ...input,
+      ...withFreeShipping(input),
       sellers: greedy,
       commissionTaxOf: () => 5_000,
       taxOf: () => ({ basisPoints: 0, isIncluded: true, remitter: 'SELLER' }),
-      shippingOf: (parcel) =>
-        input
-          .shippingOf(parcel)
-          .map((rate) => ({ ...rate, price: { currency: 'EUR', minor: 0n } })),
     })),
   ).toBe('SELLER_SHARE_NEGATIVE')
 })

@@ -169,7 +169,7 @@ interface OfferLine {
 /**
  * Works a quote out. Fails with IllegalState that names the offer or seller it is about:
  * OFFER_RETIRED, SELLER_NOT_SELLING, CURRENCY_MISMATCH, SHIPPING_UNAVAILABLE, TAX_UNAVAILABLE,
- * SELLER_SHARE_NEGATIVE.
+ * SELLER_SHARE_NEGATIVE; or is about the whole: CART_LIMIT, NOTHING_TO_PAY.
  */
 export function makeQuote(input: QuoteInput): QuoteContent {
   const lines = input.lines.map((line) => ({
@@ -185,6 +185,9 @@ export function makeQuote(input: QuoteInput): QuoteContent {
   const totals = totalsOf(sellers)
   if (totals.totalMinor > AMOUNT_MINOR_MAX) {
     throw new IllegalState('CART_LIMIT', 'The cart costs more than one order may; split it.')
+  }
+  if (totals.totalMinor === 0n) {
+    throw new IllegalState('NOTHING_TO_PAY', 'The cart costs nothing; add what has a price to it.')
   }
   return { currency, sellers, totals }
 }

@@ -12,8 +12,13 @@ export interface FakeOffer {
   isActive: boolean
 }
 
+/** What a test may ask of the sellers' shipping. */
+export interface ShippingScript {
+  isShippingFree?: boolean
+}
+
 /** The method of the seller service that checkout calls. */
-export function sellerHandlers(offers: Map<string, FakeOffer>) {
+export function sellerHandlers(offers: Map<string, FakeOffer>, script: ShippingScript) {
   return {
     getOffers: async ({ offerIds }: GetOffersRequest) => {
       const found = offerIds.flatMap((offerId) => offers.get(offerId) ?? [])
@@ -48,7 +53,10 @@ export function sellerHandlers(offers: Map<string, FakeOffer>) {
               optionKey: 'standard',
               label: 'Parcel',
               countryCodes: [COUNTRY],
-              rate: { $case: 'flat' as const, value: { currencyCode: 'EUR', minor: 490n } },
+              rate: {
+                $case: 'flat' as const,
+                value: { currencyCode: 'EUR', minor: script.isShippingFree === true ? 0n : 490n },
+              },
               daysMin: 1,
               daysMax: 3,
             },

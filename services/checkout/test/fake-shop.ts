@@ -12,7 +12,7 @@ import { type FakeCart, cartHandlers } from './fake-cart.ts'
 import { type FakeHold, inventoryHandlers } from './fake-inventory.ts'
 import { type FakePayment, type ProviderScript, paymentHandlers } from './fake-payment.ts'
 import { type FakePeer, startFakePeer } from './fake-peer.ts'
-import { type FakeOffer, sellerHandlers } from './fake-seller.ts'
+import { type FakeOffer, type ShippingScript, sellerHandlers } from './fake-seller.ts'
 
 /** Everything the fakes know, for tests to prepare and to judge. */
 export interface FakeShop extends AsyncDisposable {
@@ -25,7 +25,7 @@ export interface FakeShop extends AsyncDisposable {
   readonly payments: ReadonlyMap<string, FakePayment>
   readonly stock: Map<string, { onHand: number; reserved: number }>
   readonly offers: ReadonlyMap<string, FakeOffer>
-  readonly script: ProviderScript
+  readonly script: ProviderScript & ShippingScript
   /** A cart of this buyer with one unit from each of `sellers` new sellers. */
   addCart(buyerId: string, sellers?: number): string
   /** The provider has worked the payment out: whoever looks next sees this. */
@@ -40,12 +40,12 @@ export async function startFakeShop(authenticator: Authenticator): Promise<FakeS
   const payments = new Map<string, FakePayment>()
   const stock = new Map<string, { onHand: number; reserved: number }>()
   const offers = new Map<string, FakeOffer>()
-  const script: ProviderScript = {}
+  const script: ProviderScript & ShippingScript = {}
   const start = (definition: never, handlers: object) =>
     startFakePeer({ definition, handlers: handlers as never, authenticator })
   const [cart, seller, inventory, payment] = await Promise.all([
     start(CartServiceDefinition as never, cartHandlers(carts)),
-    start(SellerServiceDefinition as never, sellerHandlers(offers)),
+    start(SellerServiceDefinition as never, sellerHandlers(offers, script)),
     start(InventoryServiceDefinition as never, inventoryHandlers(holds, stock)),
     start(PaymentServiceDefinition as never, paymentHandlers(payments, script)),
   ])
@@ -83,7 +83,7 @@ export async function startFakeShop(authenticator: Authenticator): Promise<FakeS
     },
     disarm: () => {
       for (const peer of peers) peer.disarm()
-      for (const key of Object.keys(script)) delete script[key as keyof ProviderScript]
+      for (const key of Object.keys(script)) delete script[key as keyof typeof script]
     },
     [Symbol.asyncDispose]: async () => {
       await Promise.all(peers.map((peer) => peer[Symbol.asyncDispose]()))

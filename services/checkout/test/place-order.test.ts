@@ -286,6 +286,21 @@ test('I17 I23: another buyer finds nothing, and the address is stored sealed', a
   expect(openings.length).toBeGreaterThan(0)
 })
 
+test('a cart that costs nothing is refused when it is quoted, by name', async () => {
+  const { shop } = checkout
+  const buyer = checkout.newBuyer(1)
+  const offer = shop.offers.get(shop.carts.get(buyer.cartId)?.lines[0]?.offerId ?? '')
+  if (offer !== undefined) offer.priceMinor = 0n
+  // Its shipping still costs something.
+  expect((await buyer.quote()).totals?.total?.minor).toBeGreaterThan(0n)
+  shop.script.isShippingFree = true
+  await expect(buyer.quote()).rejects.toMatchObject({
+    kind: 'illegal-state',
+    reason: 'NOTHING_TO_PAY',
+    message: expect.stringContaining('costs nothing'),
+  })
+})
+
 test('CreateQuote answers a repeat with the same quote, and refuses other content', async () => {
   const buyer = checkout.newBuyer()
   const request = {

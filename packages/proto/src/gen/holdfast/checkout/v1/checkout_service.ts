@@ -5759,7 +5759,8 @@ export const CheckoutServiceDefinition = {
      * Freezes prices, shipping, taxes and commission of a cart for 30 minutes. Nothing is held and
      * the cart stays open.
      * Idempotent by request_id. Errors: CART_NOT_FOUND, CART_EMPTY, CART_CLAIMED, CART_CHANGED when
-     * the cart is not at expected_cart_version, and with the offer_id or seller_id concerned:
+     * the cart is not at expected_cart_version, CART_LIMIT when it costs more than one order may,
+     * NOTHING_TO_PAY when it costs nothing, and with the offer_id or seller_id concerned:
      * OFFER_RETIRED, SELLER_NOT_SELLING, CURRENCY_MISMATCH, SHIPPING_UNAVAILABLE, TAX_UNAVAILABLE,
      * SELLER_SHARE_NEGATIVE.
      * Caller: buyers for their own cart.
@@ -5882,7 +5883,8 @@ export interface CheckoutServiceImplementation<CallContextExt = {}> {
    * Freezes prices, shipping, taxes and commission of a cart for 30 minutes. Nothing is held and
    * the cart stays open.
    * Idempotent by request_id. Errors: CART_NOT_FOUND, CART_EMPTY, CART_CLAIMED, CART_CHANGED when
-   * the cart is not at expected_cart_version, and with the offer_id or seller_id concerned:
+   * the cart is not at expected_cart_version, CART_LIMIT when it costs more than one order may,
+   * NOTHING_TO_PAY when it costs nothing, and with the offer_id or seller_id concerned:
    * OFFER_RETIRED, SELLER_NOT_SELLING, CURRENCY_MISMATCH, SHIPPING_UNAVAILABLE, TAX_UNAVAILABLE,
    * SELLER_SHARE_NEGATIVE.
    * Caller: buyers for their own cart.
@@ -5969,7 +5971,8 @@ export interface CheckoutServiceClient<CallOptionsExt = {}> {
    * Freezes prices, shipping, taxes and commission of a cart for 30 minutes. Nothing is held and
    * the cart stays open.
    * Idempotent by request_id. Errors: CART_NOT_FOUND, CART_EMPTY, CART_CLAIMED, CART_CHANGED when
-   * the cart is not at expected_cart_version, and with the offer_id or seller_id concerned:
+   * the cart is not at expected_cart_version, CART_LIMIT when it costs more than one order may,
+   * NOTHING_TO_PAY when it costs nothing, and with the offer_id or seller_id concerned:
    * OFFER_RETIRED, SELLER_NOT_SELLING, CURRENCY_MISMATCH, SHIPPING_UNAVAILABLE, TAX_UNAVAILABLE,
    * SELLER_SHARE_NEGATIVE.
    * Caller: buyers for their own cart.

@@ -187,6 +187,8 @@ export const ErrorReason = {
   WAITED_TOO_LONG: 203,
   /** CAPTURED_BUT_REFUSED - Money was taken for a purchase that had been refused; an operator is to look. */
   CAPTURED_BUT_REFUSED: 204,
+  /** NOTHING_TO_PAY - The whole cart costs nothing, and an order is what somebody pays for. */
+  NOTHING_TO_PAY: 205,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -280,6 +282,7 @@ export namespace ErrorReason {
   export type ORDER_EXPIRED = typeof ErrorReason.ORDER_EXPIRED;
   export type WAITED_TOO_LONG = typeof ErrorReason.WAITED_TOO_LONG;
   export type CAPTURED_BUT_REFUSED = typeof ErrorReason.CAPTURED_BUT_REFUSED;
+  export type NOTHING_TO_PAY = typeof ErrorReason.NOTHING_TO_PAY;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -546,6 +549,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 204:
     case "ERROR_REASON_CAPTURED_BUT_REFUSED":
       return ErrorReason.CAPTURED_BUT_REFUSED;
+    case 205:
+    case "ERROR_REASON_NOTHING_TO_PAY":
+      return ErrorReason.NOTHING_TO_PAY;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -729,6 +735,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_WAITED_TOO_LONG";
     case ErrorReason.CAPTURED_BUT_REFUSED:
       return "ERROR_REASON_CAPTURED_BUT_REFUSED";
+    case ErrorReason.NOTHING_TO_PAY:
+      return "ERROR_REASON_NOTHING_TO_PAY";
     case ErrorReason.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
