@@ -16,26 +16,19 @@ test('a data folder is made with those above it, and nothing is left in it', () 
   expect(readdirSync(made)).toEqual([])
 })
 
-test('a data folder that cannot be is refused in one line that says why', () => {
-  const file = path.join(folder, 'file')
-  writeFileSync(file, '')
-  const refusal = (wanted: string): string => {
-    try {
-      makeDataFolder(wanted)
-    } catch (failure) {
-      expect(failure).toBeInstanceOf(SetupError)
-      return (failure as SetupError).message
-    }
-    return 'none'
-  }
-  const advice = 'Choose another folder with --data.'
-  expect(refusal(file)).toBe(`${file} cannot be used: there is a file of this name. ${advice}`)
-  const below = path.join(file, 'data')
-  expect(refusal(below)).toBe(`${below} cannot be used: part of its path is a file. ${advice}`)
+const file = path.join(folder, 'file')
+writeFileSync(file, '')
+
+const REFUSED: readonly (readonly [string, string | RegExp])[] = [
+  [file, 'there is a file of this name'],
+  [path.join(file, 'data'), 'part of its path is a file'],
   // No file system for data: making a folder there fails for everybody, root too.
-  if (existsSync('/proc/self')) {
-    expect(refusal('/proc/holdfast/data')).toMatch(
-      /^\/proc\/holdfast\/data cannot be used: .+data\.$/,
-    )
-  }
+  ...(existsSync('/proc/self') ? [['/proc/holdfast/data', /cannot be used: \w/] as const] : []),
+]
+
+test.each(REFUSED)('%s is refused as a data folder in one line that says why', (wanted, why) => {
+  const make = () => makeDataFolder(wanted)
+  expect(make).toThrow(SetupError)
+  expect(make).toThrow(why)
+  expect(make).toThrow(/^[^\n]+\. Choose another folder with --data\.$/)
 })
