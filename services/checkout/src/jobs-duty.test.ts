@@ -12,6 +12,7 @@ import {
 } from '@holdfast/kernel'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
 import { expect, test } from 'vitest'
+import { isHopeless } from './failures.ts'
 import { performDuty } from './jobs-duty.ts'
 import type { JobParts } from './jobs.ts'
 
@@ -22,6 +23,7 @@ async function loggedAs(error: Error, attempts: number): Promise<readonly string
   const levels: string[] = []
   const note = (level: string) => () => void levels.push(level)
   const parts = {
+    isHopeless,
     log: { ...SILENT_LOGGER, info: note('info'), error: note('error') },
     store: {
       readOrder: async () => {

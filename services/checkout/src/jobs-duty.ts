@@ -1,5 +1,4 @@
-import { NotFound, isHoldfastError, unreachable } from '@holdfast/kernel'
-import { retryAdvice } from '@holdfast/rpc'
+import { NotFound, unreachable } from '@holdfast/kernel'
 import { type Order, isEndedWithoutMoney } from './domain.ts'
 import type { JobParts } from './jobs.ts'
 import type { DueDuty } from './store.ts'
@@ -31,15 +30,10 @@ export async function performDuty(
     dutiesDone.add(1, { duty, outcome: 'failed' })
     const failure = error instanceof Error ? error : new Error(String(error))
     const fields = { orderId, operation: duty, attempts: due.attempts, failure }
-    if (isHopeless(error) && due.attempts >= ALARM_AFTER)
+    if (parts.isHopeless(error) && due.attempts >= ALARM_AFTER)
       log.error('A duty is refused again and again', fields)
     else log.info('A duty is tried again', fields)
   }
-}
-
-/** True when repeating it does not help: a person has to mend the cause, keys and rights too. */
-function isHopeless(error: unknown): boolean {
-  return !isHoldfastError(error) || retryAdvice(error.kind) === 'never'
 }
 
 interface Try {

@@ -26,6 +26,8 @@ export interface JobParts {
   readonly changed: (orderId: OrderId) => void
   /** A scope of this many ms for one call, ended with the signal. */
   readonly scope: (timeoutMs: number, signal: AbortSignal) => CallScope
+  /** True for a failure that no repetition mends. */
+  readonly isHopeless: (error: unknown) => boolean
   readonly clock: Clock
   readonly log: Logger
 }

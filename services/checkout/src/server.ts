@@ -33,6 +33,7 @@ import { createActivities } from './activities.ts'
 import { type SoldOutItems, createSoldOutItems } from './cache.ts'
 import { type Clients, createClients } from './clients.ts'
 import type { CheckoutConfig, CheckoutJobsConfig } from './config.ts'
+import { isHopeless } from './failures.ts'
 import { startJobs } from './jobs.ts'
 import { schemas } from './schema.ts'
 import { createDecisionSender, createPoker, createRefunder, createStarter } from './server-start.ts'
@@ -188,6 +189,7 @@ export async function createCheckoutJobs(
         sendDecision: createDecisionSender(runs),
         changed: waiters.changed.bind(waiters),
         scope: (timeoutMs, signal) => scopeFor({ timeoutMs, clock, signal }),
+        isHopeless,
         clock,
         log,
       }),

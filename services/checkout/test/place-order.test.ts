@@ -297,7 +297,6 @@ test('a cart that costs nothing is refused when it is quoted, by name', async ()
   await expect(buyer.quote()).rejects.toMatchObject({
     kind: 'illegal-state',
     reason: 'NOTHING_TO_PAY',
-    message: expect.stringContaining('costs nothing'),
   })
 })
 
