@@ -60,6 +60,7 @@ export default defineConfig({
       treeSuite('replay', false),
       treeSuite('load', false),
       treeSuite('chaos', false),
+      treeSuite('mutants', false),
       e2eSuite(),
     ],
   },

@@ -20,6 +20,7 @@ const PROGRAMS = {
   gen: 'packages/proto/generate.ts',
   bench: 'test/load/main.ts',
   chaos: 'test/chaos/main.ts',
+  mutants: 'test/mutants/main.ts',
 }
 
 const PROGRESS_EVERY_MS = 5_000
