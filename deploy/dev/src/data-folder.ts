@@ -9,6 +9,7 @@ const OBSTACLES: Readonly<Record<string, string>> = {
   EROFS: 'its disk is read-only',
   ENOSPC: 'its disk is full',
   EDQUOT: 'your share of its disk is used up',
+  ENOENT: 'no folder can be made there',
   ENOTDIR: 'part of its path is a file',
   EEXIST: 'there is a file of this name',
 }

@@ -45,6 +45,10 @@ test.each([
   expect(() => parse(...args)).toThrow(line)
 })
 
+test('where only the servers run nothing is bought', () => {
+  expect(parse('--only', 'backing')).toMatchObject({ only: 'backing', purchase: false })
+})
+
 test('help lists the ports and where to look', () => {
   const wanted = parse('--help')
   expect(wanted).toHaveProperty('help')

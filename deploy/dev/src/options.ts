@@ -62,12 +62,14 @@ export function parseStartOptions(
     throw new SetupError(`${told}. See npm start -- --help.`, { cause: failure })
   }
   const raw = command.opts<RawOptions>()
+  const only = oneOf('--only', raw.only ?? 'everything', ['everything', 'backing'])
   return {
     exit: raw.exit,
     copies: parseCopies(raw.copies),
     dataFolder: path.resolve(folder, raw.data),
-    only: oneOf('--only', raw.only ?? 'everything', ['everything', 'backing']),
-    purchase: raw.purchase,
+    only,
+    // There is nobody to buy from where only the servers run.
+    purchase: raw.purchase && only === 'everything',
     ports: oneOf('--ports', raw.ports, ['fixed', 'auto']),
     faults: raw.faults,
     simulator: parsePairs('--payment-simulator-options', raw.paymentSimulatorOptions),

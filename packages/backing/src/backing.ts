@@ -1,7 +1,9 @@
-import { freePorts } from './ports.ts'
+import type { Environment } from '@holdfast/runtime'
+import { givenFor } from './given.ts'
+import { freePorts, requireFreePorts } from './ports.ts'
 import { type NatsServer, startNats } from './nats.ts'
 import { type PostgresServer, startPostgres } from './postgres.ts'
-import { isRedisGiven, type RedisServer, startRedis } from './redis.ts'
+import { type RedisServer, startRedis } from './redis.ts'
 import {
   type BackingName,
   type BackingOptions,
@@ -52,7 +54,8 @@ export async function freeBackingPorts(): Promise<BackingPorts> {
 
 /**
  * Starts Postgres, Redis, NATS and Temporal in parallel and resolves when all serve. When one fails
- * the others are stopped before the failure is thrown.
+ * the others are stopped before the failure is thrown; further failures are reported. A busy port
+ * is told before anything is built or started.
  */
 export async function startBacking(options: StartBackingOptions): Promise<Backing> {
   const { onRestart, ports = await freeBackingPorts(), durable = true, ...common } = options
@@ -61,6 +64,7 @@ export async function startBacking(options: StartBackingOptions): Promise<Backin
     port,
     ...(onRestart === undefined ? {} : { onRestart: (pid) => onRestart(name, pid) }),
   })
+  await requireFreePorts(ownPorts(ports, environmentOf(common)))
   const starts = [
     startPostgres({ ...forServer('postgres', ports.postgres), durable }),
     startRedisOrNot(forServer('redis', ports.redis), options.redisOptional ?? false),
@@ -75,13 +79,24 @@ export async function startBacking(options: StartBackingOptions): Promise<Backin
     result.status === 'fulfilled' && result.value !== undefined ? [result.value] : [],
   )
   const stop = async () => void (await Promise.all(servers.map((server) => server.stop())))
-  const failed = settled.find((result) => result.status === 'rejected')
+  const [failed, ...alsoFailed] = settled.filter((result) => result.status === 'rejected')
   if (failed !== undefined) {
     await stop()
+    for (const { reason } of alsoFailed) options.report(describeFailure(reason))
     throw failed.reason
   }
   const [postgres, redis, nats, temporal] = await Promise.all(starts)
   return { postgres, redis, nats, temporal, servers, stop }
+}
+
+/** The ports of the servers that are started here, by names for people. */
+function ownPorts(ports: BackingPorts, environment: Environment): Record<string, number> {
+  const own: Record<string, number> = {}
+  for (const name of ['postgres', 'redis', 'nats', 'temporal'] as const) {
+    if (givenFor(name, environment) === undefined) own[name] = ports[name]
+  }
+  if ('temporal' in own) own['Temporal Web UI'] = ports.temporalWebUi
+  return own
 }
 
 async function startRedisOrNot(
@@ -92,7 +107,7 @@ async function startRedisOrNot(
     return await startRedis(options)
   } catch (failure) {
     // One that was asked for by address and does not answer is a mistake, not an absence.
-    if (!optional || isRedisGiven(environmentOf(options))) throw failure
+    if (!optional || givenFor('redis', environmentOf(options)) !== undefined) throw failure
     options.report(`Going on without Redis (slower, nothing is lost): ${describeFailure(failure)}`)
     return undefined
   }

@@ -119,7 +119,7 @@ async function make(options: Making): Promise<void> {
     try {
       return await downloadRelease(options)
     } catch (failure) {
-      failures.push(`its download failed (${describeFailure(failure)})`)
+      failures.push(`its download failed (${describeFailure(failure).replace(/\.$/, '')})`)
       report(`${tool.name} cannot be downloaded: ${describeFailure(failure)}`)
     }
   }

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { GIVEN_BY, givenFor } from './given.ts'
 import { locateGoTool } from './locate.ts'
 import { LOOPBACK, parseAddress } from './ports.ts'
 import { probeNats } from './probe.ts'
@@ -19,17 +20,14 @@ export interface NatsServer extends BackingServer {
   readonly url: string
 }
 
-/** Names an existing NATS with JetStream: `nats://host:port`. */
-const URL_VARIABLE = 'HOLDFAST_BACKING_NATS_URL'
-
 /**
  * Starts nats-server with JetStream: one given by HOLDFAST_BACKING_NATS_URL, from PATH, the cache
  * folder, or made. Streams are kept in the data folder.
  */
 export async function startNats(options: BackingOptions): Promise<NatsServer> {
   const environment = environmentOf(options)
-  const given = environment[URL_VARIABLE]
-  if (given !== undefined && given !== '') return givenNats(given)
+  const given = givenFor('nats', environment)
+  if (given !== undefined) return givenNats(given)
   const program = await locateGoTool(NATS, { environment, report: options.report })
   const folder = path.join(options.dataFolder, 'nats')
   await mkdir(folder, { recursive: true })
@@ -68,12 +66,12 @@ function natsConfig({ port, folder }: { port: number; folder: string }): string 
 
 async function givenNats(url: string): Promise<NatsServer> {
   const { hostname, port } = URL.canParse(url) ? new URL(url) : { hostname: '', port: '' }
-  if (hostname === '') throw new SetupError(`${URL_VARIABLE} must be nats://host:port.`)
+  if (hostname === '') throw new SetupError(`${GIVEN_BY.nats} must be nats://host:port.`)
   const address = `${hostname}:${port === '' ? '4222' : port}`
-  const endpoint = parseAddress(address, URL_VARIABLE)
+  const endpoint = parseAddress(address, GIVEN_BY.nats)
   const server = await givenServer({
     name: 'nats',
-    variable: URL_VARIABLE,
+    variable: GIVEN_BY.nats,
     address,
     check: (signal) => probeNats(endpoint, signal),
   })

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { flags } from './flags.ts'
-import { givenPostgres, POSTGRES_URL_VARIABLE } from './postgres-given.ts'
+import { givenFor } from './given.ts'
+import { givenPostgres } from './postgres-given.ts'
 import { preparePostgresFolder } from './postgres-folder.ts'
 import { locatePostgres } from './postgres-locate.ts'
 import { LOOPBACK } from './ports.ts'
@@ -31,8 +32,8 @@ export interface PostgresOptions extends BackingOptions {
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
   const environment = environmentOf(options)
-  const given = environment[POSTGRES_URL_VARIABLE]
-  if (given !== undefined && given !== '') return givenPostgres(given)
+  const given = givenFor('postgres', environment)
+  if (given !== undefined) return givenPostgres(given)
   const { port, report, dataFolder, durable = true } = options
   const user = await unprivilegedUser()
   const program = await locatePostgres({ environment, user, report })

@@ -4,6 +4,7 @@ import { MINUTE_MS } from '@holdfast/kernel'
 import type { Environment } from '@holdfast/runtime'
 import { choose } from './choice.ts'
 import { flags } from './flags.ts'
+import { GIVEN_BY, givenFor } from './given.ts'
 import { findOnPath, fromPath, type LocatedProgram, sayTooOld, which } from './locate.ts'
 import { LOOPBACK, parseAddress } from './ports.ts'
 import { probeRedis } from './probe.ts'
@@ -25,9 +26,6 @@ export interface RedisServer extends BackingServer {
   readonly url: string
 }
 
-/** Names an existing Redis: `redis://host:port`. */
-const URL_VARIABLE = 'HOLDFAST_BACKING_REDIS_URL'
-
 /**
  * Holds the hot copies of a small marketplace; beyond it the least used copy goes, which is what
  * copies are for.
@@ -36,11 +34,6 @@ const MEMORY_MAX = '256mb'
 
 const INSTALL_TIMEOUT_MS = 5 * MINUTE_MS
 
-/** True when the environment names an existing Redis. */
-export function isRedisGiven(environment: Environment): boolean {
-  return (environment[URL_VARIABLE] ?? '') !== ''
-}
-
 /**
  * Starts Redis: one given by HOLDFAST_BACKING_REDIS_URL, from PATH, else installed by apt-get when
  * this process is root (announced). It keeps nothing on disk: an old snapshot would bring revoked
@@ -48,7 +41,8 @@ export function isRedisGiven(environment: Environment): boolean {
  */
 export async function startRedis(options: BackingOptions): Promise<RedisServer> {
   const environment = environmentOf(options)
-  if (isRedisGiven(environment)) return givenRedis(environment[URL_VARIABLE] ?? '')
+  const given = givenFor('redis', environment)
+  if (given !== undefined) return givenRedis(given)
   const program = await locateRedis(options)
   const endpoint = { host: LOOPBACK, port: options.port }
   const folder = path.join(options.dataFolder, 'redis')
@@ -78,12 +72,12 @@ function redisArguments({ port, folder }: { port: number; folder: string }): str
 
 async function givenRedis(url: string): Promise<RedisServer> {
   const { hostname, port } = URL.canParse(url) ? new URL(url) : { hostname: '', port: '' }
-  if (hostname === '') throw new SetupError(`${URL_VARIABLE} must be redis://host:port.`)
+  if (hostname === '') throw new SetupError(`${GIVEN_BY.redis} must be redis://host:port.`)
   const address = `${hostname}:${port === '' ? '6379' : port}`
-  const endpoint = parseAddress(address, URL_VARIABLE)
+  const endpoint = parseAddress(address, GIVEN_BY.redis)
   const server = await givenServer({
     name: 'redis',
-    variable: URL_VARIABLE,
+    variable: GIVEN_BY.redis,
     address,
     check: (signal) => probeRedis(endpoint, signal),
   })

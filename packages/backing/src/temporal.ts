@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { flags } from './flags.ts'
+import { GIVEN_BY, givenFor } from './given.ts'
 import { locateGoTool } from './locate.ts'
 import { LOOPBACK, parseAddress, requireFreePorts } from './ports.ts'
 import { probeTemporal } from './probe.ts'
@@ -24,9 +25,6 @@ export interface TemporalOptions extends BackingOptions {
   /** Loopback port of the Web UI; without it there is none. */
   readonly webUiPort?: number | undefined
 }
-
-/** Names an existing Temporal: `host:port`, with namespace `default` and the search attributes. */
-const ADDRESS_VARIABLE = 'HOLDFAST_BACKING_TEMPORAL_ADDRESS'
 
 /** The namespace that a development server always has. */
 const NAMESPACE = 'default'
@@ -57,8 +55,8 @@ const DYNAMIC_CONFIG: Readonly<Record<string, string>> = {
  */
 export async function startTemporal(options: TemporalOptions): Promise<TemporalServer> {
   const environment = environmentOf(options)
-  const given = environment[ADDRESS_VARIABLE]
-  if (given !== undefined && given !== '') return givenTemporal(given)
+  const given = givenFor('temporal', environment)
+  if (given !== undefined) return givenTemporal(given)
   const { port, webUiPort } = options
   if (webUiPort !== undefined) await requireFreePorts({ 'Temporal Web UI': webUiPort })
   const program = await locateGoTool(TEMPORAL, { environment, report: options.report })
@@ -105,10 +103,10 @@ function pairs(values: Readonly<Record<string, string>>): string[] {
 }
 
 async function givenTemporal(address: string): Promise<TemporalServer> {
-  const endpoint = parseAddress(address, ADDRESS_VARIABLE)
+  const endpoint = parseAddress(address, GIVEN_BY.temporal)
   const server = await givenServer({
     name: 'temporal',
-    variable: ADDRESS_VARIABLE,
+    variable: GIVEN_BY.temporal,
     address,
     check: (signal) => probeTemporal(endpoint, NAMESPACE, signal),
   })
