@@ -11,7 +11,8 @@ import type { CallScope, Peers } from './clients.ts'
 import type { PokeRun, SendDecision, StartOrder, StartRefund } from './domain-start.ts'
 import { OUTBOX_HINT, PAYMENT_FACTS, orderOfPaymentFact } from './events.ts'
 import type * as Store from './store.ts'
-import { type Figure, dutiesMissing, ordersStarted, showFigures } from './telemetry.ts'
+import type { QuotePlace } from './store.ts'
+import { type Figure, dutiesMissing, ordersStarted, rowsPurged, showFigures } from './telemetry.ts'
 
 /** What the loops work with, given by the composition root. */
 export interface JobParts {
@@ -56,6 +57,12 @@ const RECONCILE_EVERY_MS = 30_000
 /** Between counts for the metrics, ms. */
 const COUNT_EVERY_MS = 5_000
 
+/** Between purges, ms. */
+const PURGE_EVERY_MS = 60_000
+
+/** Quotes and keys looked at in one round: short transactions, and more rounds when it is full. */
+const PURGE_ROWS_MAX = 500
+
 /** Starts the loops of this service; disposing ends them after their present turn. */
 export function startJobs(parts: JobParts): AsyncDisposable {
   const loops: readonly AsyncDisposable[] = [
@@ -64,6 +71,7 @@ export function startJobs(parts: JobParts): AsyncDisposable {
     startDecisions(parts),
     startReconciler(parts),
     startCounter(parts),
+    startPurge(parts),
     followPayments(parts),
     startRelay(parts),
   ]
@@ -153,6 +161,24 @@ function startCounter({ db, store, clock, log }: JobParts): Loop {
     log,
     turn: async () => {
       figures = await store.readCounts(db)
+    },
+  })
+}
+
+/** Deletes what is past its use, one bounded round after the other. */
+function startPurge({ db, store, clock, log }: JobParts): Loop {
+  let place: QuotePlace | undefined
+  return startLoop({
+    name: 'checkout.purge',
+    everyMs: PURGE_EVERY_MS,
+    clock,
+    log,
+    turn: async () => {
+      const done = await store.purge(db, { after: place, rowsMax: PURGE_ROWS_MAX })
+      place = done.place
+      rowsPurged.add(done.purgedQuotes, { kind: 'quote' })
+      rowsPurged.add(done.purgedKeys, { kind: 'request_key' })
+      return done.isFull ? 'again' : undefined
     },
   })
 }

@@ -39,6 +39,12 @@ export const dutiesMissing = counter(
   'Duties that ended orders lacked; any is a bug',
 )
 
+/** Rows deleted because they are past their use, by kind. */
+export const rowsPurged = counter(
+  'holdfast_checkout_purged_total',
+  'Quotes nobody ordered and request keys that were deleted, by kind',
+)
+
 /** One figure of the database at the last look. */
 export interface Figure {
   readonly name: string
