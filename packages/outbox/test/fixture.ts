@@ -35,7 +35,8 @@ export interface Fixture extends AsyncDisposable {
   put(key: string, version: bigint): Promise<void>
   /** Commits a fact and answers its id. */
   tell(kind: string, text: string): Promise<Id<'event'>>
-  startStateRelay(over?: Bus): Relay
+  /** `waits` replaces how long the relay sleeps between its turns, ms. */
+  startStateRelay(over?: Bus, waits?: (durationMs: number) => number): Relay
   startFactRelay(over?: Bus): Relay
   waitingCount(): Promise<number>
   /** Key → version of what the stream's last messages say. */
@@ -91,9 +92,13 @@ export async function openFixture(options: { readonly natsUrl?: string } = {}): 
       bus.poke(hintSubject)
       return eventId
     },
-    startStateRelay: (over = bus) =>
+    startStateRelay: (over = bus, waits = (durationMs) => durationMs) =>
       createStateRelay({
         ...relayParts,
+        clock: {
+          ...clock,
+          sleep: async (durationMs, signal) => clock.sleep(waits(durationMs), signal),
+        },
         bus: over,
         feed: 'states',
         stream: states,
