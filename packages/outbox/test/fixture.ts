@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type BackingServer, freePorts, makeTemporaryFolder, startNats } from '@holdfast/backing'
 import { type Bus, connectBus, type InMessage, type StreamSpec } from '@holdfast/bus'
-import type { Id } from '@holdfast/kernel'
+import type { Clock, Id } from '@holdfast/kernel'
 import { createPrimaryDb, type PrimaryDb } from '@holdfast/pg'
 import { newId, systemClock as clock } from '@holdfast/runtime'
 import { SILENT_LOGGER as log } from '@holdfast/telemetry'
@@ -95,10 +95,7 @@ export async function openFixture(options: { readonly natsUrl?: string } = {}): 
     startStateRelay: (over = bus, waits = (durationMs) => durationMs) =>
       createStateRelay({
         ...relayParts,
-        clock: {
-          ...clock,
-          sleep: async (durationMs, signal) => clock.sleep(waits(durationMs), signal),
-        },
+        clock: clockThatWaits(waits),
         bus: over,
         feed: 'states',
         stream: states,
@@ -115,6 +112,14 @@ export async function openFixture(options: { readonly natsUrl?: string } = {}): 
       await db[Symbol.asyncDispose]()
       await database[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** The system's clock with other waits. */
+function clockThatWaits(waits: (durationMs: number) => number): Clock {
+  return {
+    ...clock,
+    sleep: async (durationMs, signal) => clock.sleep(waits(durationMs), signal),
   }
 }
 
