@@ -49,11 +49,14 @@ export function startCallTime(setting: MethodSetting, grpc: GrpcContext): CallTi
     endedBy: () => endedBy,
     overdue,
     [Symbol.dispose]: () => {
-      done.abort()
+      done.abort(ANSWERED)
       for (const stopFollowing of forget) stopFollowing()
     },
   }
 }
+
+/** A reason of its own, because the default one is made with a stack, for every call. */
+const ANSWERED = 'answered'
 
 function follow(signal: AbortSignal, listener: () => void): () => void {
   if (signal.aborted) listener()

@@ -26,6 +26,9 @@ export interface Limit extends Disposable {
   hasPassed(): boolean
 }
 
+/** A reason of its own, because the default one is made with a stack, for every call. */
+const DONE = 'done'
+
 /** Starts a bound of `limitMs` (ms) under a parent's signal. */
 export function startLimit(options: {
   readonly clock: Clock
@@ -50,7 +53,7 @@ export function startLimit(options: {
     hasPassed: () => passed,
     [Symbol.dispose]: () => {
       parent.removeEventListener('abort', follow)
-      done.abort()
+      done.abort(DONE)
     },
   }
 }
