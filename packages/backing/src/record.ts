@@ -18,7 +18,7 @@ export interface RecordedProcess {
 export interface ProcessRecord {
   /** Writes the process down before anything depends on it. Throws when it cannot be written. */
   add(entry: { name: string; pid: number; stopSignal: NodeJS.Signals }): void
-  /** Strikes it out; idempotent. */
+  /** Strikes it out; idempotent. One too many in the file does no harm, so it never throws. */
   remove(pid: number): void
 }
 
@@ -45,8 +45,12 @@ export function openProcessRecord(file: string): ProcessRecord {
     },
     remove(pid) {
       if (!entries.delete(pid)) return
-      if (entries.size === 0) rmSync(file, { force: true })
-      else write()
+      try {
+        if (entries.size === 0) rmSync(file, { force: true })
+        else write()
+      } catch {
+        // A full disk: the process is gone, and the next start tells that by its start time.
+      }
     },
   }
 }

@@ -180,7 +180,7 @@ class Supervisor implements SupervisedProcess {
         this.#options.report(
           `${this.name} serves again after ${took} (process ${attempt.child.pid})`,
         )
-        if (attempt.child.pid !== undefined) this.#options.onRestart?.(attempt.child.pid)
+        if (attempt.child.pid !== undefined) this.#tellRestart(attempt.child.pid)
         return attempt
       }
       if (this.#stopping.signal.aborted) return undefined
@@ -189,6 +189,17 @@ class Supervisor implements SupervisedProcess {
       pauseMs = Math.min(pauseMs * 2, RESTART_PAUSE_MS_MAX)
     }
     return undefined
+  }
+
+  /** What its teller cannot do, such as write to a full disk, ends nothing here. */
+  #tellRestart(pid: number): void {
+    try {
+      this.#options.onRestart?.(pid)
+    } catch (failure) {
+      this.#options.report(
+        `${this.name} serves, but that could not be written down: ${describeFailure(failure)}`,
+      )
+    }
   }
 
   /** The serving child, or why it does not serve. */
@@ -227,11 +238,23 @@ class Supervisor implements SupervisedProcess {
       this.#current = { child, exited, gone: gone.signal, logFromByte }
       if (child.pid !== undefined) {
         guardProcess(child.pid, stopSignal)
-        this.#options.record?.add({ name: this.name, pid: child.pid, stopSignal })
+        await this.#writeDown(child.pid, exited)
       }
-      return this.#current
+      return { child, exited, gone: gone.signal, logFromByte }
     } finally {
       closeSync(log)
+    }
+  }
+
+  /** A child that cannot be written down must not live: a later start would not know of it. */
+  async #writeDown(pid: number, exited: Promise<Exit>): Promise<void> {
+    const { record, stopSignal = 'SIGTERM' } = this.#options
+    try {
+      record?.add({ name: this.name, pid, stopSignal })
+    } catch (failure) {
+      signalGroup(pid, 'SIGKILL')
+      await exited
+      throw failure
     }
   }
 

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { freeBackingPorts, makeTemporaryFolder, startBacking } from '../src/index.ts'
 
-test('a busy port is told before anything starts, also that of Redis, which may be missing', async () => {
+test('a busy port ends the start before anything is made, that of Redis too', async () => {
   using folder = temporaryFolder()
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')

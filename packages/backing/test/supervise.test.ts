@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { systemClock } from '@holdfast/runtime'
 import { afterEach, expect, test } from 'vitest'
@@ -183,4 +183,46 @@ test('children end with the process that started them, even when that is killed'
   // Waits for its end, whoever brings it about, and finds nothing left to do afterwards.
   await endRecorded({ file, report: () => undefined })
   expect(processIdentity(orphan)).toBeUndefined()
+})
+
+test('a full disk at a restart is told, and the child is back once there is room', async () => {
+  const full = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
+  const pids: number[] = []
+  const lines: string[] = []
+  const options = await serverOptions(SERVER)
+  const back = Promise.withResolvers<void>()
+  const supervised = await startAndStopLater({
+    ...options,
+    report: (line) => {
+      lines.push(line)
+      if (line.includes('be written down')) back.resolve()
+    },
+    record: {
+      add: ({ pid }) => {
+        if (pids.push(pid) === 2) throw full
+      },
+      remove: () => undefined,
+    },
+    onRestart: () => {
+      throw full
+    },
+  })
+  process.kill(supervised.pid ?? 0, 'SIGKILL')
+  await back.promise
+  const room = 'The disk is full. Free some space and start again.'
+  expect(lines).toContain(`small could not be started: ${room} Trying again.`)
+  expect(lines).toContain(`small serves, but that could not be written down: ${room}`)
+  expect(pids).toHaveLength(3)
+  expect(supervised.pid).toBe(pids[2])
+  expect(pids.slice(0, 2).filter((pid) => processIdentity(pid) !== undefined)).toEqual([])
+})
+
+test('a list of processes that cannot be written any more does not fail when one ends', () => {
+  const folder = makeFolder()
+  const record = openProcessRecord(path.join(folder, 'list', 'processes.json'))
+  record.add({ name: 'this', pid: process.pid, stopSignal: 'SIGTERM' })
+  record.add({ name: 'parent', pid: process.ppid, stopSignal: 'SIGTERM' })
+  rmSync(path.join(folder, 'list'), { recursive: true })
+  writeFileSync(path.join(folder, 'list'), 'in the way')
+  expect(() => record.remove(process.pid)).not.toThrow()
 })
