@@ -242,6 +242,22 @@ describe('I23: card numbers', () => {
   })
 })
 
+test('I23: a card number has a reason of its own, wherever in the request it stands', () => {
+  const text = textField({ min: 0, max: 100 })
+  const schema = z.object({ id: idField('order'), notes: z.array(text), more: text.optional() })
+  const reasonFor = (request: unknown): unknown => {
+    try {
+      return validate(schema, request)
+    } catch (error) {
+      return (error as InvalidInput).reason
+    }
+  }
+  const card = '4242 4242 4242 4242'
+  expect(reasonFor({ id: '', notes: ['a', card] })).toBe('CARD_NUMBER_REFUSED')
+  expect(reasonFor({ id: '', notes: [], more: card })).toBe('CARD_NUMBER_REFUSED')
+  expect(reasonFor({ id: '', notes: [], more: 'text' })).toBe('INVALID_FIELD')
+})
+
 describe('violations', () => {
   const schema = z.object({
     lines: z.array(z.object({ itemId: idField('stockItem') })).max(100),

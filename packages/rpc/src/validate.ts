@@ -1,7 +1,17 @@
-import { type IdKind, ID_PREFIXES, InvalidInput, isCurrency, isId } from '@holdfast/kernel'
+import {
+  type ErrorReason,
+  type IdKind,
+  ID_PREFIXES,
+  InvalidInput,
+  isCurrency,
+  isId,
+} from '@holdfast/kernel'
 import { z } from 'zod'
 
-/** The request as its schema gives it, or InvalidInput with a violation per bad field. */
+/**
+ * The request as its schema gives it, or InvalidInput with a violation per bad field; its reason is
+ * CARD_NUMBER_REFUSED when one of them is that, else INVALID_FIELD.
+ */
 export function validate<T>(schema: z.ZodType<T>, request: unknown): T {
   const parsed = schema.safeParse(request)
   if (parsed.success) return parsed.data
@@ -12,8 +22,16 @@ export function validate<T>(schema: z.ZodType<T>, request: unknown): T {
   const first = violations[0]
   const text =
     first === undefined ? 'The request is not valid.' : `${first.field} ${first.description}.`
-  throw new InvalidInput(text, violations)
+  throw new InvalidInput(text, violations, reasonIn(parsed.error.issues))
 }
+
+/** The reason that a field's rule names for itself, wherever in the request it stands. */
+function reasonIn(issues: readonly z.core.$ZodIssue[]): ErrorReason {
+  const named = issues.find((issue) => issue.code === 'custom' && issue.params === CARD_NUMBER)
+  return named === undefined ? 'INVALID_FIELD' : CARD_NUMBER.reason
+}
+
+const CARD_NUMBER = { reason: 'CARD_NUMBER_REFUSED' } as const
 
 /** Bound on violations named in one answer. */
 const VIOLATIONS_MAX = 20
@@ -69,7 +87,10 @@ const HOSTILE_CHARACTERS = new RegExp(
   'u',
 )
 
-/** Text for people: NFC-normalised, trimmed, without control or direction characters. */
+/**
+ * Text for people: NFC-normalised, trimmed, without control or direction characters. A card number
+ * in it is refused as CARD_NUMBER_REFUSED and never stored.
+ */
 export function textField(range: { readonly min: number; readonly max: number }) {
   return z
     .string()
@@ -85,6 +106,7 @@ export function textField(range: { readonly min: number; readonly max: number })
     })
     .refine((text) => !holdsCardNumber(text), {
       message: 'must not hold a card number; use a payment method token',
+      params: CARD_NUMBER,
     })
 }
 

@@ -1,4 +1,4 @@
-import { AMOUNT_MINOR_MAX, InvalidInput } from '@holdfast/kernel'
+import { AMOUNT_MINOR_MAX } from '@holdfast/kernel'
 import {
   Offer_State,
   ReviewRequirementRequest_Decision as Decision,
@@ -10,7 +10,6 @@ import {
   bigintField,
   currencyField,
   enumField,
-  holdsCardNumber,
   idField,
   integerField,
   optionalIdField,
@@ -35,22 +34,8 @@ const productRefField = z
   .string()
   .regex(/^[\x21-\x7e]{0,128}$/, 'must be at most 128 visible characters')
 
-/** Text of a seller; a card number in it is refused by its own reason and never stored. */
-function freeText(field: string, range: { readonly min: number; readonly max: number }) {
-  return z
-    .string()
-    .transform((text) => {
-      // Longer text is refused for its length, without a look at what it holds.
-      if (text.length > range.max * 4 || !holdsCardNumber(text)) return text
-      const description = 'must not hold a card number'
-      const violations = [{ field, description }]
-      throw new InvalidInput(`${field} ${description}.`, violations, 'CARD_NUMBER_REFUSED')
-    })
-    .pipe(textField(range))
-}
-
-const titleField = freeText('title', { min: 1, max: 200 })
-const reasonField = freeText('reason', { min: 1, max: 1_000 })
+const titleField = textField({ min: 1, max: 200 })
+const reasonField = textField({ min: 1, max: 1_000 })
 const taxField = enumField([TaxCategory.STANDARD, TaxCategory.REDUCED, TaxCategory.ZERO])
 
 /** An amount with a lowest value, in the domain's form. */
@@ -79,7 +64,7 @@ const optionField = z
     optionKey: z
       .string()
       .regex(/^[a-z0-9-]{1,32}$/, 'must be 1 to 32 lower-case letters, digits or dashes'),
-    label: freeText('options', { min: 1, max: 100 }),
+    label: textField({ min: 1, max: 100 }),
     countryCodes: z
       .array(countryField)
       .min(1, 'must name at least one country')
@@ -101,7 +86,7 @@ const reviewRequirement = z
     sellerId: idField('seller'),
     requirementId: idField('requirement'),
     decision: enumField([Decision.VERIFY, Decision.REJECT, Decision.WAIVE]),
-    reason: freeText('reason', { min: 0, max: 1_000 }),
+    reason: textField({ min: 0, max: 1_000 }),
     waiveUntilTime: z.union([z.undefined(), z.date()]),
     expectedVersion: versionField,
   })
@@ -143,7 +128,7 @@ const setShippingProfile = z
     requestId: requestIdField,
     sellerId: idField('seller'),
     shippingProfileId: optionalIdField('shippingProfile'),
-    name: freeText('name', { min: 1, max: 100 }),
+    name: textField({ min: 1, max: 100 }),
     options: z
       .array(optionField)
       .min(1, 'must have at least one option')
@@ -172,8 +157,8 @@ const pageTokenField = z.string().max(1_000, 'must be a token of an earlier answ
 export const schemas = {
   applySeller: z.object({
     requestId: requestIdField,
-    displayName: freeText('display_name', { min: 1, max: 100 }),
-    legalName: freeText('legal_name', { min: 1, max: 200 }),
+    displayName: textField({ min: 1, max: 100 }),
+    legalName: textField({ min: 1, max: 200 }),
     countryCode: countryField,
     currencyCode: currencyField,
   }),
@@ -186,7 +171,7 @@ export const schemas = {
       .array(
         z.object({
           name: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be the name of a field'),
-          value: freeText('answers', { min: 0, max: ANSWER_LENGTH_MAX }),
+          value: textField({ min: 0, max: ANSWER_LENGTH_MAX }),
         }),
       )
       .max(ANSWERS_MAX, `must have at most ${ANSWERS_MAX} answers`),
