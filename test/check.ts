@@ -1,4 +1,8 @@
-/** What can be said about the tree without running it: `npm run check`. */
+/**
+ * What can be said about the tree without running it: `npm run check`. Each step is told as it
+ * begins and ends: on a terminal in one line, in a log in two.
+ */
+import { stripVTControlCharacters } from 'node:util'
 import { endChildrenWithThis, runChild, seconds, tableLine } from './child.ts'
 
 /** How one step went. */
@@ -6,6 +10,8 @@ export interface StepResult {
   readonly name: string
   readonly passed: boolean
   readonly elapsedMs: number
+  /** What it wrote. */
+  readonly output: string
 }
 
 interface Step {
@@ -45,25 +51,56 @@ const STEPS: readonly Step[] = [
 
 const WIDTHS = [28, 8, 8]
 
-/** Runs every step in order, writes what a failed one said and a table. Never rejects. */
+/** Tells a terminal to forget the rest of the line. */
+const CLEAR_LINE = '\u001B[K'
+
+/**
+ * Runs every step in order and says of each when it begins and how it ended; then writes what the
+ * failed ones said and a table. Never rejects.
+ */
 export async function runChecks(): Promise<readonly StepResult[]> {
   const results: StepResult[] = []
   const lines: string[] = []
   for (const step of STEPS) {
-    if (step.unlessFound !== undefined && !(await isThere(step.command))) {
-      lines.push(tableLine([step.name, 'left out', '', step.unlessFound], WIDTHS))
-      continue
-    }
-    const ended = await runChild({ ...step, live: false })
-    const passed = ended.exitCode === 0
-    if (!passed) process.stdout.write(`\n${step.name} failed:\n${ended.output.trimEnd()}\n`)
-    results.push({ name: step.name, passed, elapsedMs: ended.elapsedMs })
-    lines.push(
-      tableLine([step.name, passed ? 'passed' : 'FAILED', seconds(ended.elapsedMs)], WIDTHS),
-    )
+    const tellEnd = tellBegin(step.name)
+    const { line, result } = await runStep(step)
+    tellEnd(line)
+    lines.push(line)
+    if (result === undefined) continue
+    results.push(result)
+    if (!result.passed) process.stdout.write(`\n${result.name} failed:\n${result.output}\n\n`)
   }
-  process.stdout.write(`\n${lines.join('\n')}\n`)
+  const isTold = process.stdout.isTTY && results.every((result) => result.passed)
+  // On a terminal the lines of the steps are the table already, unless a failure stands in between.
+  if (!isTold) process.stdout.write(`\n${lines.join('\n')}\n`)
   return results
+}
+
+/** Runs one step; answers its line of the table, and no result when it was left out. */
+async function runStep(
+  step: Step,
+): Promise<{ readonly line: string; readonly result: StepResult | undefined }> {
+  const { name, unlessFound } = step
+  if (unlessFound !== undefined && !(await isThere(step.command))) {
+    return { line: tableLine([name, 'left out', '', unlessFound], WIDTHS), result: undefined }
+  }
+  const { exitCode, output, elapsedMs } = await runChild({ ...step, live: false })
+  const passed = exitCode === 0
+  const line = tableLine([name, passed ? 'passed' : 'FAILED', seconds(elapsedMs)], WIDTHS)
+  // Some tools colour what they write to a pipe too, which a log would keep as noise.
+  const said = process.stdout.isTTY ? output : stripVTControlCharacters(output)
+  return { line, result: { name, passed, elapsedMs, output: said.trimEnd() } }
+}
+
+/** Says that a step begins; what it answers writes the line of its end, in the same place. */
+function tellBegin(name: string): (line: string) => void {
+  if (process.stdout.isTTY) {
+    process.stdout.write(tableLine([name, 'runs'], WIDTHS))
+    return (line) => void process.stdout.write(`\r${CLEAR_LINE}${line}\n`)
+  }
+  // A log keeps every line, so begin and end are one each, whole when they are written.
+  process.stdout.write(`${tableLine([name, 'begins'], WIDTHS)}\n`)
+  return (line) => void process.stdout.write(`${line}\n`)
 }
 
 async function isThere(command: string): Promise<boolean> {
