@@ -1,7 +1,7 @@
 import { type PaymentServiceDefinition, RefundReason } from '@holdfast/proto/payment'
 import { newId } from '@holdfast/runtime'
 import { named, newPayment, paymentOf } from './makers.ts'
-import type { Samples } from './sample.ts'
+import { need, type Samples } from './sample.ts'
 import type { World } from './world.ts'
 
 async function verbOn(world: World, until: 'CREATED' | 'AUTHORIZED') {
@@ -15,6 +15,19 @@ type Verb = { readonly requestId: string; readonly paymentId: string; readonly o
 async function forOther<R extends Verb>(request: R, world: World): Promise<R> {
   const { paymentId, orderId } = await newPayment(world, 'CREATED')
   return { ...request, paymentId, orderId }
+}
+
+/** A refund that the provider declined, so that it is parked at once. */
+async function newParkedRefund(world: World) {
+  const { payment } = world.as('service:checkout')
+  const made = { ...paymentOf(world), paymentMethodToken: 'pm_sim_declined_at_refund' }
+  const { paymentId, orderId, amount } = made
+  const verb = () => ({ ...named(), paymentId, orderId })
+  await payment.createPayment(made, world.scope())
+  await payment.authorizePayment(verb(), world.scope())
+  await payment.capturePayment({ ...verb(), amount }, world.scope())
+  const ask = { refundId: newId('refund'), amount, reason: RefundReason.CANCELLED }
+  return need((await payment.refundPayment({ ...verb(), ...ask }, world.scope())).refund)
 }
 
 /** One valid request for each RPC of PaymentService. */
@@ -76,5 +89,23 @@ export const paymentSamples: Samples<World, PaymentServiceDefinition> = {
     prepare: async (world) => ({
       request: { sellerId: world.sellerOf('owner'), paymentId: '', pageSize: 5, pageToken: '' },
     }),
+  },
+  listParked: {
+    caller: 'operator',
+    prepare: async (world) => {
+      await newParkedRefund(world)
+      return { request: { pageSize: 5, pageToken: '' } }
+    },
+  },
+  retryParked: {
+    caller: 'operator',
+    prepare: async (world) => {
+      const { refundId, version } = await newParkedRefund(world)
+      const reason = 'The provider is well again.'
+      const request = { ...named(), parkedId: refundId, expectedVersion: version, reason }
+      return { request }
+    },
+    change: (request) => ({ ...request, reason: 'Another reason.' }),
+    answersCurrent: true,
   },
 }

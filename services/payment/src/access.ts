@@ -11,4 +11,6 @@ export const access = {
   getPayment: { allow: ['service:checkout', 'operator'], class: 'pay' },
   getBalance: { allow: ['seller', 'operator'], class: 'report' },
   listLedgerEntries: { allow: ['seller', 'operator'], class: 'report' },
+  listParked: { allow: ['operator'], class: 'report' },
+  retryParked: { allow: ['operator'], class: 'pay' },
 } satisfies AccessTable<PaymentServiceDefinition>

@@ -70,12 +70,28 @@ export interface Advance {
   readonly next: Call | undefined
   /** The state does not allow what was wanted; nothing was changed. */
   readonly isRefused: boolean
+  /** It was parked just now, or would have been if it were not. */
+  readonly isStuck: boolean
 }
 
 /**
  * Bound on keys per step: past it a person decides; each was doubted for a whole window or failed.
  */
-export const ATTEMPTS_MAX = 5
+const ATTEMPTS_MAX = 5
+
+/** Whether a step has a key left; each retry of an operator brings one more. */
+export function hasKeyLeft(n: number, retried: { readonly retryCount: number }): boolean {
+  return n <= ATTEMPTS_MAX + retried.retryCount
+}
+
+/** Whether the provider's refusal stands: an operator who retries says that its cause is mended. */
+export function isRefusalFinal(
+  attempt: Attempt | undefined,
+  retried: { readonly retriedAt: Date | null },
+): boolean {
+  if (attempt?.outcome !== 'refused') return false
+  return retried.retriedAt === null || attempt.firstSentAt >= retried.retriedAt
+}
 /** Share of the provider's key window in which a key is trusted to give the first answer again. */
 export const WINDOW_SHARE = 0.9
 /**

@@ -9,8 +9,8 @@ import {
 import {
   type Advance,
   type Attempt,
-  ATTEMPTS_MAX,
   type Call,
+  hasKeyLeft,
   type Move,
   type Situation,
   type Step,
@@ -26,6 +26,8 @@ export class Draft {
   readonly situation: Situation
   facts: PaymentFacts
   readonly moves: Move[] = []
+  /** What was heard cannot be acted on: only a person helps, and a repeat brings the same. */
+  isStuck = false
 
   constructor(situation: Situation) {
     this.situation = situation
@@ -53,6 +55,7 @@ export class Draft {
 
   /** Marks the payment as one that a person must look at. */
   park(reason: ParkReason): 'rest' {
+    this.isStuck = true
     if (this.facts.parkedReason === null) {
       this.facts = { ...this.facts, parkedReason: reason, version: this.facts.version + 1n }
     }
@@ -68,7 +71,7 @@ export class Draft {
   /** A new key for the step, or the park when too many were used up. */
   fresh(step: Step): Follow {
     const n = (this.last(step)?.n ?? 0) + 1
-    if (n > ATTEMPTS_MAX) return this.park('ATTEMPTS_EXHAUSTED')
+    if (!hasKeyLeft(n, this.facts)) return this.park('ATTEMPTS_EXHAUSTED')
     return { kind: 'send', step, n, isNew: true }
   }
 
@@ -89,7 +92,8 @@ export class Draft {
 
   /** What came of it. */
   end(next: Call | undefined, isRefused = false): Advance {
-    return { facts: this.facts, moves: this.moves, next, isRefused }
+    const { facts, moves, isStuck } = this
+    return { facts, moves, next, isRefused, isStuck }
   }
 }
 

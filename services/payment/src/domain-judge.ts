@@ -1,6 +1,6 @@
 import { unreachable } from '@holdfast/kernel'
 import type { DeclineReason } from './domain.ts'
-import { ACTION_LIFETIME_MS, type Heard, type Step } from './domain-attempt.ts'
+import { ACTION_LIFETIME_MS, type Heard, isRefusalFinal, type Step } from './domain-attempt.ts'
 import type { Draft, Follow } from './domain-draft.ts'
 import type { IntentSnapshot, ProviderOutcome, Refusal } from './domain-outcome.ts'
 
@@ -200,7 +200,7 @@ function stillHeld(draft: Draft): Follow {
   const { facts, want } = draft
   if (facts.state === 'AUTHORIZED') return want === 'look' ? 'rest' : 'plan'
   if (facts.state === 'VOIDING') {
-    const isRefused = draft.last('cancel')?.outcome === 'refused'
+    const isRefused = isRefusalFinal(draft.last('cancel'), facts)
     return isRefused ? draft.park('REFUSED_FOR_GOOD') : draft.again('cancel')
   }
   if (want === 'void') {

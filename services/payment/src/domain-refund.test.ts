@@ -1,8 +1,8 @@
 import { HOUR_MS, idFromUuid, known, refused, unknown } from '@holdfast/kernel'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isUnresolved, type RefundFacts } from './domain.ts'
-import { type Attempt } from './domain-attempt.ts'
+import { isUnresolved, REFUND_RETRY, type RefundFacts, refundParkedActions } from './domain.ts'
+import type { Attempt } from './domain-attempt.ts'
 import type { ProviderOutcome, RefundSnapshot } from './domain-outcome.ts'
 import {
   advanceRefund,
@@ -28,6 +28,8 @@ function requested(): RefundFacts {
     parkedReason: null,
     stateSince: START,
     lookCount: 0,
+    retryCount: 0,
+    retriedAt: null,
   }
 }
 
@@ -53,6 +55,7 @@ const MODES = [
   'late',
   'kept_500',
   'not_sent',
+  'declined',
   'crash',
 ] as const
 type Mode = (typeof MODES)[number]
@@ -65,6 +68,7 @@ class ModelProvider {
 
   send(n: number, mode: Mode): ProviderOutcome<RefundSnapshot> {
     if (mode === 'lost_request') return unknown('time-out')
+    if (mode === 'declined') return this.#decline(n)
     if (mode === 'not_sent') return refused({ repeat: 'later', code: 'refused' }, 'refused')
     if (mode === 'late') {
       this.late.push(() => void this.#act(n, 'ok'))
@@ -72,6 +76,13 @@ class ModelProvider {
     }
     const answer = this.#act(n, mode)
     return mode === 'lost_answer' ? unknown('time-out') : answer
+  }
+
+  #decline(n: number): ProviderOutcome<RefundSnapshot> {
+    const before = this.#keys.get(n)
+    const answer = before ?? refused({ repeat: 'never' as const, code: 'declined' }, 'refused')
+    this.#keys.set(n, answer)
+    return answer
   }
 
   #act(n: number, mode: Mode): ProviderOutcome<RefundSnapshot> {
@@ -89,6 +100,27 @@ class ModelRefund {
   facts = requested()
   attempts: Attempt[] = []
   readonly provider = new ModelProvider()
+  #nowMs = START.getTime()
+
+  /** As the store does it; false when nothing is parked that may be retried. */
+  retry(): boolean {
+    const { state, version, parkedReason, retryCount } = this.facts
+    if (parkedReason === null || !refundParkedActions(this.facts).includes('RETRY')) return false
+    this.facts = {
+      ...this.facts,
+      state: REFUND_RETRY[state] ?? state,
+      version: version + 1n,
+      parkedReason: null,
+      retryCount: retryCount + 1,
+      retriedAt: this.#tick(),
+    }
+    return true
+  }
+
+  #tick(): Date {
+    this.#nowMs += 1
+    return new Date(this.#nowMs)
+  }
 
   run(modes: readonly Mode[]): void {
     const left = [...modes]
@@ -108,7 +140,12 @@ class ModelRefund {
     this.facts = facts
     this.attempts = [...attemptsHeard(now, heard).attempts]
     if (next?.kind === 'send' && next.isNew) {
-      this.attempts.push({ step: 'refund', n: next.n, firstSentAt: START, outcome: 'in_flight' })
+      this.attempts.push({
+        step: 'refund',
+        n: next.n,
+        firstSentAt: this.#tick(),
+        outcome: 'in_flight',
+      })
     }
     return next
   }
@@ -120,7 +157,8 @@ class ModelRefund {
 }
 
 test('I2, I9: whatever is lost or late, a refund is made once and its end is true', () => {
-  const runs = fc.array(fc.array(fc.constantFrom(...MODES), { maxLength: 6 }), { maxLength: 6 })
+  const unasked = MODES.filter((mode) => mode !== 'declined')
+  const runs = fc.array(fc.array(fc.constantFrom(...unasked), { maxLength: 6 }), { maxLength: 6 })
   fc.assert(
     fc.property(runs, (steps) => {
       const refund = new ModelRefund()
@@ -134,6 +172,65 @@ test('I2, I9: whatever is lost or late, a refund is made once and its end is tru
     }),
     { numRuns: 3_000 },
   )
+})
+
+test('I2, I9: an operator who retries at any time never has a refund made twice', () => {
+  const steps = fc.record({
+    modes: fc.array(fc.constantFrom(...MODES), { maxLength: 6 }),
+    isRetried: fc.boolean(),
+  })
+  fc.assert(
+    fc.property(fc.array(steps, { maxLength: 8 }), (turns) => {
+      const refund = new ModelRefund()
+      for (const { modes, isRetried } of turns) {
+        refund.run(modes)
+        if (isRetried) refund.retry()
+        expect(refund.provider.refunds.length).toBeLessThanOrEqual(1)
+      }
+      for (const arrive of refund.provider.late.splice(0)) arrive()
+      refund.run([])
+      if (refund.retry()) refund.run([])
+      refund.run([])
+      expect(refund.provider.refunds).toHaveLength(1)
+      expect(refund.facts).toMatchObject({ state: 'SUCCEEDED', parkedReason: null })
+    }),
+    { numRuns: 3_000 },
+  )
+})
+
+test('I2: a retried refund is looked up before anything is sent, then goes under a new key', () => {
+  const facts = {
+    ...requested(),
+    state: 'SENDING' as const,
+    retryCount: 1,
+    retriedAt: new Date(START.getTime() + 1),
+  }
+  const attempts: Attempt[] = [{ step: 'refund', n: 1, firstSentAt: START, outcome: 'refused' }]
+  expect(advanceRefund(situation({ facts, attempts })).next).toEqual({ kind: 'find' })
+  const find: RefundCall = { kind: 'find' }
+  const lost = { call: find, outcome: unknown('time-out') }
+  expect(advanceRefund(situation({ facts, attempts }), lost).next).toBeUndefined()
+  const none = { call: find, outcome: known(undefined) }
+  const sent = advanceRefund(situation({ facts, attempts }), none)
+  expect(sent.next).toEqual({ kind: 'send', n: 2, isNew: true })
+  // A find that may be late proves nothing.
+  const eventual = advanceRefund(situation({ facts, attempts, find: 'eventual' }), none)
+  expect(eventual.next).toBeUndefined()
+  // Refused since the retry because it exists, and yet not found: nothing is sent.
+  const later = [{ ...attempts[0], firstSentAt: new Date(START.getTime() + 2) } as Attempt]
+  const odd = advanceRefund(situation({ facts, attempts: later }), none)
+  expect(odd).toMatchObject({ next: undefined, facts: { parkedReason: 'UNEXPECTED_STATE' } })
+})
+
+test('each retry brings one key more than the five', () => {
+  const attempts: Attempt[] = [{ step: 'refund', n: 5, firstSentAt: START, outcome: 'kept_error' }]
+  const none: RefundHeard = { call: { kind: 'find' }, outcome: known(undefined) }
+  const sending = { ...requested(), state: 'SENDING' as const }
+  const over = advanceRefund(situation({ facts: sending, attempts }), none)
+  expect(over.facts.parkedReason).toBe('ATTEMPTS_EXHAUSTED')
+  const retried = { ...sending, retryCount: 1, retriedAt: START }
+  const again = advanceRefund(situation({ facts: retried, attempts }), none)
+  expect(again.next).toMatchObject({ kind: 'send', n: 6 })
 })
 
 test('a key past its window is replaced only after a strong find that found nothing', () => {

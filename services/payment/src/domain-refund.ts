@@ -8,9 +8,10 @@ import {
 } from './domain.ts'
 import {
   type Attempt,
-  ATTEMPTS_MAX,
   attemptOutcome,
   backoffMs,
+  hasKeyLeft,
+  isRefusalFinal,
   mergeOutcome,
   WINDOW_SHARE,
 } from './domain-attempt.ts'
@@ -119,7 +120,8 @@ class RefundDraft {
 
   fresh(): RefundCall | undefined {
     const n = (this.last?.n ?? 0) + 1
-    return n > ATTEMPTS_MAX ? this.park('ATTEMPTS_EXHAUSTED') : { kind: 'send', n, isNew: true }
+    if (!hasKeyLeft(n, this.facts)) return this.park('ATTEMPTS_EXHAUSTED')
+    return { kind: 'send', n, isNew: true }
   }
 }
 
@@ -167,9 +169,13 @@ function hearNothing(draft: RefundDraft): RefundCall | undefined {
 function sendAgain(draft: RefundDraft): RefundCall | undefined {
   const { last, situation } = draft
   if (!last) return draft.fresh()
+  // It was refused because it exists, and yet it is not found: a person must look there.
+  if (isRefusalFinal(last, draft.facts)) return draft.park('UNEXPECTED_STATE')
   const ageMs = situation.now.getTime() - last.firstSentAt.getTime()
   const isKeyGood = ageMs <= situation.keyWindowMs * WINDOW_SHARE
-  if (last.outcome !== 'kept_error' && isKeyGood) return { kind: 'send', n: last.n, isNew: false }
+  // An answered key repeats its answer for ever.
+  const isAnswered = last.outcome === 'kept_error' || last.outcome === 'refused'
+  if (!isAnswered && isKeyGood) return { kind: 'send', n: last.n, isNew: false }
   if (situation.find === 'strong') return draft.fresh()
   return ageMs > EVENTUAL_FIND_MS ? draft.park('REFUND_OWED') : undefined
 }

@@ -29,6 +29,8 @@ function created(): PaymentFacts {
     parkedReason: null,
     stateSince: START,
     lookCount: 0,
+    retryCount: 0,
+    retriedAt: null,
   }
 }
 
@@ -276,6 +278,26 @@ test('I2: another amount or currency is never success, and may only be given bac
     const voided = advance({ ...situation, want: 'void' }, heard)
     expect(voided.next).toMatchObject({ kind: 'send', step: 'cancel' })
   }
+})
+
+test('a cancel that was refused is sent again after an operator retried, once', () => {
+  const facts = {
+    ...created(),
+    state: 'VOIDING' as const,
+    intentId: 'pi',
+    retriedAt: new Date(START.getTime() + 1),
+  }
+  const held = known({ ...EMPTY, state: 'authorized' as const, authorizedMinor: AMOUNT })
+  const heard: Heard = { kind: 'intent', call: { kind: 'get' }, outcome: held }
+  const after = (firstSentAt: Date) => {
+    const attempt: Attempt = { step: 'cancel', n: 1, firstSentAt, outcome: 'refused' }
+    const situation = { facts, attempts: [attempt], want: 'look' as const, now: START }
+    return advance({ ...situation, keyWindowMs: KEY_WINDOW_MS }, heard)
+  }
+  expect(after(START).next).toMatchObject({ kind: 'send', step: 'cancel', n: 2, isNew: true })
+  const stuck = after(new Date(START.getTime() + 2))
+  expect(stuck).toMatchObject({ next: undefined, isStuck: true })
+  expect(stuck.facts.parkedReason).toBe('REFUSED_FOR_GOOD')
 })
 
 test('a key is used again inside its window only', () => {

@@ -3,8 +3,11 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
   PAYMENT_GRAPH,
+  PAYMENT_PARKED_ACTIONS,
   type PaymentState,
   REFUND_GRAPH,
+  REFUND_RETRY,
+  refundParkedActions,
   type RefundState,
   sellerShare,
   splitFault,
@@ -59,6 +62,52 @@ test('I10: the graph of a refund is the one that is written down, pair by pair',
     'SUCCEEDED>FAILED',
     'FAILED>SENDING',
   ])
+})
+
+test('I10: a retry leaves a refund where it is or takes it along the graph, state by state', () => {
+  const states = Object.keys(REFUND_GRAPH) as RefundState[]
+  const retries = states.map((from) => [from, REFUND_RETRY[from]] as const)
+  expect(retries).toEqual([
+    ['REQUESTED', null],
+    ['SENDING', 'SENDING'],
+    ['PENDING', 'PENDING'],
+    ['SUCCEEDED', 'SUCCEEDED'],
+    ['FAILED', 'SENDING'],
+  ])
+  const moving = retries.filter(([from, to]) => to !== null && to !== from)
+  expect(moving.every(([from, to]) => to !== null && canMove(REFUND_GRAPH, from, to))).toBe(true)
+  const actions = (state: RefundState, providerRefundId: string | null) =>
+    refundParkedActions({ state, providerRefundId })
+  expect(states.map((state) => actions(state, null))).toEqual([
+    [],
+    ['RETRY'],
+    ['RETRY'],
+    ['RETRY'],
+    ['RETRY'],
+  ])
+  // The provider has it and it failed there: another one would not be taken.
+  expect(actions('FAILED', 're_1')).toEqual(['PAY_OTHERWISE'])
+})
+
+test('I10: a payment that is over is never retried, one that holds money may be undone', () => {
+  const allowing = (action: string) =>
+    PAYMENT_STATES.filter((state) => PAYMENT_PARKED_ACTIONS[state].some((one) => one === action))
+  expect(allowing('RETRY')).toEqual([
+    'CREATED',
+    'AUTHORIZING',
+    'ACTION_REQUIRED',
+    'AUTHORIZED',
+    'CAPTURING',
+    'VOIDING',
+  ])
+  expect(allowing('CANCEL_ORDER')).toEqual([
+    'CREATED',
+    'AUTHORIZING',
+    'ACTION_REQUIRED',
+    'AUTHORIZED',
+  ])
+  const ends = PAYMENT_STATES.filter((state) => isTerminal(PAYMENT_GRAPH, state))
+  expect(ends.flatMap((state) => PAYMENT_PARKED_ACTIONS[state])).toEqual([])
 })
 
 test('I3: a split passes only if it sums to the amount, without a negative share', () => {

@@ -77,6 +77,53 @@ export type ParkReason =
   | 'ATTEMPTS_EXHAUSTED'
   | 'REFUND_OWED'
 
+/** What may be done about what is parked. */
+export type ParkedAction = 'RETRY' | 'CANCEL_ORDER' | 'PAY_OTHERWISE'
+
+const LOOK_AGAIN: readonly ParkedAction[] = ['RETRY']
+const LOOK_AGAIN_OR_UNDO: readonly ParkedAction[] = ['RETRY', 'CANCEL_ORDER']
+
+/**
+ * What may be done about a payment parked in a state. A retry moves no state: it ends the park, and
+ * the provider's answer says where the payment goes.
+ */
+export const PAYMENT_PARKED_ACTIONS: Readonly<Record<PaymentState, readonly ParkedAction[]>> = {
+  CREATED: LOOK_AGAIN_OR_UNDO,
+  OPENED: [],
+  AUTHORIZING: LOOK_AGAIN_OR_UNDO,
+  ACTION_REQUIRED: LOOK_AGAIN_OR_UNDO,
+  AUTHORIZED: LOOK_AGAIN_OR_UNDO,
+  CAPTURING: LOOK_AGAIN,
+  VOIDING: LOOK_AGAIN,
+  CAPTURED: [],
+  VOIDED: [],
+  DECLINED: [],
+  FAILED: [],
+  CANCELLED: [],
+  LAPSED: [],
+}
+
+/** Where a refund parked in a state goes when it is retried; null where none is ever parked. */
+export const REFUND_RETRY: Readonly<Record<RefundState, RefundState | null>> = {
+  REQUESTED: null,
+  SENDING: 'SENDING',
+  PENDING: 'PENDING',
+  SUCCEEDED: 'SUCCEEDED',
+  FAILED: 'SENDING',
+}
+
+/**
+ * What may be done about a parked refund. One that failed at the provider after it was made there
+ * stays failed: the provider takes its reference once only.
+ */
+export function refundParkedActions(
+  refund: Pick<RefundFacts, 'state' | 'providerRefundId'>,
+): readonly ParkedAction[] {
+  if (REFUND_RETRY[refund.state] === null) return []
+  const isReturned = refund.state === 'FAILED' && refund.providerRefundId !== null
+  return isReturned ? ['PAY_OTHERWISE'] : LOOK_AGAIN
+}
+
 /** A payment as decisions need it; everything in it is committed. */
 export interface PaymentFacts {
   readonly paymentId: PaymentId
@@ -99,6 +146,10 @@ export interface PaymentFacts {
   readonly stateSince: Date
   /** How often it was looked up since it entered its state. */
   readonly lookCount: number
+  /** How often an operator ended a park of it. */
+  readonly retryCount: number
+  /** When last, by the database's clock. */
+  readonly retriedAt: Date | null
 }
 
 /** One move as history has it. */
@@ -144,6 +195,10 @@ export interface RefundFacts {
   readonly parkedReason: ParkReason | null
   readonly stateSince: Date
   readonly lookCount: number
+  /** How often an operator ended a park of it. */
+  readonly retryCount: number
+  /** When last, by the database's clock. */
+  readonly retriedAt: Date | null
 }
 
 /** Why money goes back. */

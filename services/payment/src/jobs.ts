@@ -104,7 +104,7 @@ function goOn(
   dueCount: number,
   ends: readonly PromiseSettledResult<unknown>[],
 ): 'again' | undefined {
-  const isMoving = ends.some((end) => end.status === 'fulfilled' && end.value === 'rest')
+  const isMoving = ends.some((end) => end.status === 'fulfilled' && end.value !== 'busy')
   return dueCount === RESOLVE_PARALLEL_MAX && isMoving ? 'again' : undefined
 }
 

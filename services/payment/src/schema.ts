@@ -9,16 +9,19 @@ import {
   optionalIdField,
   type RequestSchemas,
   requestIdField,
+  textField,
 } from '@holdfast/rpc'
 import { z } from 'zod'
 
 /** Bound on sub-orders of one payment: as many as a cart has lines. */
 const SPLITS_MAX = 100
-/** Bound on one page of entries: 200 of about 1 KB are a fifth of the message cap. */
+/** Bound on one page of a list: 200 of about 1 KB are a fifth of the message cap. */
 const PAGE_SIZE_MAX = 200
-/** Entries on a page when the caller does not say. */
+/** What a page holds when the caller does not say. */
 export const PAGE_SIZE_DEFAULT = 50
 const URL_LENGTH_MAX = 2_000
+/** Bound on why an operator does something: a paragraph. */
+const WHY_LENGTH_MAX = 1_000
 
 function moneyField(minMinor: bigint) {
   return z.object(
@@ -61,6 +64,15 @@ const verb = z.object({
   orderId: idField('order'),
 })
 
+const page = {
+  pageSize: integerField({ min: 0, max: PAGE_SIZE_MAX }),
+  pageToken: z.string().max(URL_LENGTH_MAX, 'must be a page_token of an earlier answer'),
+}
+
+const parkedIdField = z.union([idField('payment'), idField('refund')], {
+  error: 'must be an id like pay_… or rfd_…',
+})
+
 /** The checks of each request, from the wire's form to ids with kinds. */
 export const schemas = {
   createPayment: verb.extend({
@@ -89,8 +101,14 @@ export const schemas = {
   listLedgerEntries: z.object({
     sellerId: optionalIdField('seller'),
     paymentId: optionalIdField('payment'),
-    pageSize: integerField({ min: 0, max: PAGE_SIZE_MAX }),
-    pageToken: z.string().max(URL_LENGTH_MAX, 'must be a page_token of an earlier answer'),
+    ...page,
+  }),
+  listParked: z.object(page),
+  retryParked: z.object({
+    requestId: requestIdField,
+    parkedId: parkedIdField,
+    expectedVersion: bigintField({ min: 1n, max: 2n ** 62n }),
+    reason: textField({ min: 1, max: WHY_LENGTH_MAX }),
   }),
 } satisfies RequestSchemas<PaymentServiceDefinition>
 

@@ -1,10 +1,13 @@
 import {
   LedgerAccountKind,
   LedgerEntryKind,
+  ParkedMoney_Kind,
+  ParkedMoneyAction,
   Payment_DeclineReason,
   Payment_State,
   type AccountBalance,
   type LedgerEntry,
+  type ParkedMoney as ParkedMessage,
   type Payment as PaymentMessage,
   type Refund as RefundMessage,
   Refund_State,
@@ -22,6 +25,7 @@ import {
   type SubOrderSplit,
 } from './domain.ts'
 import type { Balance, WrittenEntry } from './store-ledger.ts'
+import type { ParkedMoney } from './store-park.ts'
 
 /** A payment as the wire has it; what is sealed is not part of it. */
 export function paymentMessage(payment: Payment): PaymentMessage {
@@ -58,16 +62,17 @@ export function paymentMessage(payment: Payment): PaymentMessage {
   }
 }
 
-const PARK_REASONS: Readonly<Record<ParkReason, ErrorReason>> = {
-  AMOUNT_MISMATCH: ErrorReason.AMOUNT_MISMATCH,
-  UNEXPECTED_STATE: ErrorReason.PAYMENT_STATE,
-  REFUSED_FOR_GOOD: ErrorReason.PAYMENT_FAILED,
-  ATTEMPTS_EXHAUSTED: ErrorReason.OUTCOME_UNKNOWN,
-  REFUND_OWED: ErrorReason.REFUND_FAILED,
-}
+/** Why something is parked, in the words of the closed set of reasons. */
+export const PARK_REASONS = {
+  AMOUNT_MISMATCH: 'AMOUNT_MISMATCH',
+  UNEXPECTED_STATE: 'PAYMENT_STATE',
+  REFUSED_FOR_GOOD: 'PAYMENT_FAILED',
+  ATTEMPTS_EXHAUSTED: 'OUTCOME_UNKNOWN',
+  REFUND_OWED: 'REFUND_FAILED',
+} as const satisfies Readonly<Record<ParkReason, keyof typeof ErrorReason>>
 
 function parkReason(reason: ParkReason | null): ErrorReason {
-  return reason === null ? ErrorReason.UNSPECIFIED : PARK_REASONS[reason]
+  return reason === null ? ErrorReason.UNSPECIFIED : ErrorReason[PARK_REASONS[reason]]
 }
 
 const ACTOR_KINDS: Readonly<Record<Actor, ActorKind>> = {
@@ -90,6 +95,25 @@ export function refundMessage(refund: Refund): RefundMessage {
     parked: refund.parkedReason !== null,
     createTime: refund.createdAt,
     updateTime: refund.updatedAt,
+  }
+}
+
+/** What is parked as the wire has it. */
+export function parkedMessage(parked: ParkedMoney): ParkedMessage {
+  const { refundState } = parked
+  return {
+    id: parked.id,
+    kind: refundState === null ? ParkedMoney_Kind.PAYMENT : ParkedMoney_Kind.REFUND,
+    paymentId: parked.paymentId,
+    orderId: parked.orderId,
+    reason: parkReason(parked.reason),
+    parkTime: parked.parkedAt,
+    amount: moneyMessage(parked.currency, parked.amountMinor),
+    paymentState: Payment_State[parked.paymentState],
+    refundState: Refund_State[refundState ?? 'UNSPECIFIED'],
+    version: parked.version,
+    allowedActions: parked.allowedActions.map((action) => ParkedMoneyAction[action]),
+    retryCount: parked.retryCount,
   }
 }
 

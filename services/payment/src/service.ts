@@ -1,12 +1,15 @@
 import {
   type Clock,
+  IllegalState,
   InvalidInput,
   isId,
   NotFound,
   type OrderId,
   OutcomeUnknown,
+  parseId,
   type PaymentId,
   present,
+  type RefundId,
   Unavailable,
 } from '@holdfast/kernel'
 import type { PaymentServiceDefinition } from '@holdfast/proto/payment'
@@ -14,6 +17,7 @@ import {
   type CallContext,
   type createPageTokens,
   holdsCardNumber,
+  type PageScope,
   principalsOf,
   requireSeller,
   type RpcHandlers,
@@ -24,6 +28,8 @@ import { PAGE_SIZE_DEFAULT, type schemas } from './schema.ts'
 import {
   balanceMessage,
   entryMessage,
+  PARK_REASONS,
+  parkedMessage,
   paymentMessage,
   refundMessage,
   refundReasonOf,
@@ -52,7 +58,7 @@ const BUSY_POLL_MS = 100
 
 /** The RPCs of PaymentService. */
 export function createHandlers(parts: PaymentParts): Handlers {
-  return { ...moneyHandlers(parts), ...ledgerHandlers(parts) }
+  return { ...moneyHandlers(parts), ...ledgerHandlers(parts), ...operatorHandlers(parts) }
 }
 
 function moneyHandlers(parts: PaymentParts) {
@@ -76,9 +82,10 @@ function moneyHandlers(parts: PaymentParts) {
       })
       return { payment: paymentMessage(payment) }
     },
-    authorizePayment: async (request, call) => ({
-      payment: paymentMessage(await runVerb(parts, call, request, 'authorize')),
-    }),
+    authorizePayment: async (request, call) => {
+      const { payment } = await runVerb(parts, call, request, 'authorize')
+      return { payment: paymentMessage(payment) }
+    },
     capturePayment: async (request, call) => {
       const { currencyCode, minor } = request.amount
       const { currency, amountMinor } = await store.readPayment(
@@ -88,7 +95,8 @@ function moneyHandlers(parts: PaymentParts) {
       )
       const isWhole = currencyCode === currency && minor === amountMinor
       if (!isWhole) throw amountMismatch('amount', "must be the payment's amount")
-      return { payment: paymentMessage(await runVerb(parts, call, request, 'capture')) }
+      const { payment } = await runVerb(parts, call, request, 'capture')
+      return { payment: paymentMessage(payment) }
     },
     voidPayment: async (request, call) => ({
       payment: paymentMessage(await voidPayment(parts, call, request)),
@@ -135,11 +143,7 @@ function ledgerHandlers({ base, store, pageTokens, clock }: PaymentParts) {
     listLedgerEntries: async (request, call) => {
       const sellerId = ownSeller(call, request.sellerId)
       const { paymentId } = request
-      const scope = {
-        principal: principalsOf(call.caller)[0],
-        method: call.method,
-        filter: JSON.stringify([sellerId ?? '', paymentId ?? '']),
-      }
+      const scope = pageScope(call, JSON.stringify([sellerId ?? '', paymentId ?? '']))
       const nowMs = clock.now().getTime()
       const lastId = pageTokens.open(request.pageToken, scope, nowMs)
       const size = request.pageSize === 0 ? PAGE_SIZE_DEFAULT : request.pageSize
@@ -165,10 +169,60 @@ function ledgerHandlers({ base, store, pageTokens, clock }: PaymentParts) {
   } satisfies Partial<Handlers>
 }
 
+function operatorHandlers({ base, store, pageTokens, clock }: PaymentParts) {
+  return {
+    listParked: async (request, call) => {
+      const scope = pageScope(call, '')
+      const nowMs = clock.now().getTime()
+      const lastId = pageTokens.open(request.pageToken, scope, nowMs)
+      const size = request.pageSize === 0 ? PAGE_SIZE_DEFAULT : request.pageSize
+      const afterId = lastId === undefined ? undefined : parsedParkedId(lastId)
+      const parked = await store.listParked(base.db, { afterId, max: size + 1 })
+      const page = parked.slice(0, size)
+      const last = parked.length > size ? page.at(-1) : undefined
+      return {
+        parked: page.map(parkedMessage),
+        nextPageToken: last === undefined ? '' : pageTokens.seal(last.id, scope, nowMs),
+      }
+    },
+    retryParked: async (request, call) => {
+      const { parkedId } = request
+      const paymentId = await store.retryParked(base, {
+        parkedId,
+        expectedVersion: request.expectedVersion,
+        actor: principalsOf(call.caller)[0],
+        why: request.reason,
+        key: call.requestKey(request.requestId),
+      })
+      const payment = await store.readPayment(base.db, paymentId)
+      const refunds = await store.listRefunds(base.db, paymentId)
+      const refund = refunds.find((one) => one.refundId === parkedId)
+      return {
+        payment: paymentMessage(payment),
+        refund: refund === undefined ? undefined : refundMessage(refund),
+      }
+    },
+  } satisfies Partial<Handlers>
+}
+
+function parsedParkedId(text: string): PaymentId | RefundId {
+  return isId('refund', text) ? text : parseId('payment', text, 'page_token')
+}
+
+function pageScope(call: CallContext, filter: string): PageScope {
+  return { principal: principalsOf(call.caller)[0], method: call.method, filter }
+}
+
 interface Verb {
   readonly requestId: string
   readonly paymentId: PaymentId
   readonly orderId: OrderId
+}
+
+/** A payment after a verb, and how the last run of it ended. */
+interface VerbEnd {
+  readonly payment: Payment
+  readonly end: 'rest' | 'stuck' | 'late'
 }
 
 /**
@@ -180,23 +234,26 @@ async function runVerb(
   call: CallContext,
   verb: Verb,
   want: Want,
-): Promise<Payment> {
+): Promise<VerbEnd> {
   const { paymentId, orderId } = verb
   const key = call.requestKey(verb.requestId)
-  const isAtRest = await untilRest(parts, call, () =>
-    parts.steps.run({ paymentId, orderId, want, key }),
-  )
+  const end = await untilRest(parts, call, () => parts.steps.run({ paymentId, orderId, want, key }))
   const payment = await parts.store.readPayment(parts.base.db, paymentId, orderId)
   // AUTHORIZED means that the provider refused to capture; a turn not had yet must not look so.
-  if (want === 'capture' && !isAtRest && payment.state === 'AUTHORIZED') {
+  if (want === 'capture' && end === 'late' && payment.state === 'AUTHORIZED') {
     throw new OutcomeUnknown('The capture may still begin; repeat it with the same request_id.')
   }
-  return payment
+  return { payment, end }
 }
 
 async function voidPayment(parts: PaymentParts, call: CallContext, verb: Verb): Promise<Payment> {
-  const payment = await voidMadePayment(parts, call, verb)
-  const { state } = payment
+  const { payment, end } = await voidMadePayment(parts, call, verb)
+  const { state, parkedReason } = payment
+  // The provider has just said what only a person can act on: the caller need not ask again.
+  if (end === 'stuck' && parkedReason !== null) {
+    const text = 'The payment waits for an operator, who finds it by ListParked; do not repeat.'
+    throw new IllegalState(PARK_REASONS[parkedReason], text, { state })
+  }
   if (isUnresolved(state) && state !== 'VOIDING') throw parts.store.wrongState(payment)
   return payment
 }
@@ -205,7 +262,7 @@ async function voidMadePayment(
   parts: PaymentParts,
   call: CallContext,
   verb: Verb,
-): Promise<Payment> {
+): Promise<VerbEnd> {
   try {
     return await runVerb(parts, call, verb, 'void')
   } catch (error) {
@@ -213,18 +270,19 @@ async function voidMadePayment(
     const isEntombed = await parts.store.entombPayment(parts.base, verb)
     // It was made while this call looked for it.
     if (!isEntombed) return runVerb(parts, call, verb, 'void')
-    return parts.store.readPayment(parts.base.db, verb.paymentId, verb.orderId)
+    const payment = await parts.store.readPayment(parts.base.db, verb.paymentId, verb.orderId)
+    return { payment, end: 'rest' }
   }
 }
 
 /**
- * Runs and waits while somebody else is at it, until the rest; false when time was over before.
+ * Runs and waits while somebody else is at it, until the rest; `late` when time was over before.
  */
 async function untilRest(
   parts: PaymentParts,
   call: CallContext,
   run: () => Promise<RunEnd>,
-): Promise<boolean> {
+): Promise<VerbEnd['end']> {
   const { clock } = parts
   const leftMs = () => call.deadlineAtMs - clock.monotonicMs() - ANSWER_MARGIN_MS
   if (leftMs() < TIME_NEEDED_MS - ANSWER_MARGIN_MS) {
@@ -236,11 +294,10 @@ async function untilRest(
     // A run that is left behind goes on and writes down what it hears.
     const end = await Promise.race([run(), isOver])
     late.abort()
-    if (end === 'rest') return true
-    if (end === 'late') return false
+    if (end !== 'busy') return end
     await clock.sleep(Math.min(BUSY_POLL_MS, Math.max(leftMs(), 0)))
   }
-  return false
+  return 'late'
 }
 
 function checkedSplits(

@@ -29,8 +29,11 @@ export interface StepParts {
   readonly log: Logger
 }
 
-/** How a run ended: at rest, or because somebody else is at it. */
-export type RunEnd = 'rest' | 'busy'
+/**
+ * How a run ended: at rest, at rest with an answer that only a person can act on, or because
+ * somebody else is at it.
+ */
+export type RunEnd = 'rest' | 'stuck' | 'busy'
 
 /**
  * Talks to the provider about one payment or refund at a time. Each call is written down before it
@@ -81,7 +84,8 @@ async function runPayment(parts: StepParts, request: TurnRequest): Promise<RunEn
     parts.onWritten()
   }
   // A turn taken but not used ends with its lease; the resolver goes on from there.
-  return turn.kind === 'rest' ? 'rest' : 'busy'
+  if (turn.kind !== 'rest') return 'busy'
+  return turn.isStuck ? 'stuck' : 'rest'
 }
 
 async function runRefund(parts: StepParts, refundId: RefundId): Promise<RunEnd> {

@@ -51,6 +51,8 @@ export interface PaymentRow {
   readonly parked_reason: ParkReason | null
   readonly state_since: Date
   readonly look_count: number
+  readonly retry_count: number
+  readonly retried_at: Date | null
   readonly fence: bigint
   readonly lease_until: Date | null
   readonly request_key: Buffer | null
@@ -62,8 +64,8 @@ export interface PaymentRow {
 /** The columns of a PaymentRow. */
 export const PAYMENT_COLUMNS = `payment_id, order_id, buyer_id, state, version, currency,
   amount_minor, captured_minor, refunded_minor, intent_id, return_url, action_url,
-  action_expires_at, capture_before, decline_reason, parked_reason, state_since, look_count, fence,
-  lease_until, request_key, request_hash, created_at, updated_at`
+  action_expires_at, capture_before, decline_reason, parked_reason, state_since, look_count,
+  retry_count, retried_at, fence, lease_until, request_key, request_hash, created_at, updated_at`
 
 const readRow = sql<PaymentRow>(
   'payment.payment.read',
@@ -343,6 +345,8 @@ export function factsOf(row: PaymentRow): PaymentFacts {
     parkedReason: row.parked_reason,
     stateSince: row.state_since,
     lookCount: row.look_count,
+    retryCount: row.retry_count,
+    retriedAt: row.retried_at,
   }
 }
 

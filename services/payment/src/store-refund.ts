@@ -65,6 +65,8 @@ export interface RefundRow {
   readonly fence: bigint
   readonly lease_until: Date | null
   readonly look_count: number
+  readonly retry_count: number
+  readonly retried_at: Date | null
   readonly request_key: Buffer
   readonly request_hash: Buffer
   readonly created_at: Date
@@ -74,8 +76,8 @@ export interface RefundRow {
 /** The columns of a RefundRow, of `refund r JOIN payment p`. */
 export const REFUND_COLUMNS = `r.refund_id, r.payment_id, r.state, r.version, p.currency,
   p.order_id, p.intent_id, r.amount_minor, r.reason, r.provider_refund_id, r.parked_reason,
-  r.state_since, r.fence, r.lease_until, r.look_count, r.request_key, r.request_hash,
-  r.created_at, r.updated_at`
+  r.state_since, r.fence, r.lease_until, r.look_count, r.retry_count, r.retried_at,
+  r.request_key, r.request_hash, r.created_at, r.updated_at`
 
 const lockPaymentRow = sql<PaymentRow>(
   'payment.refund.lock_payment',
@@ -296,5 +298,7 @@ export function refundFactsOf(row: RefundRow): RefundFacts {
     parkedReason: row.parked_reason,
     stateSince: row.state_since,
     lookCount: row.look_count,
+    retryCount: row.retry_count,
+    retriedAt: row.retried_at,
   }
 }

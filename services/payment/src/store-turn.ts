@@ -89,7 +89,12 @@ export interface Turn {
 /** What taking or settling a turn brings: a call to make, rest, or somebody else's turn. */
 export type TurnResult =
   | Turn
-  | { readonly kind: 'rest'; readonly facts: PaymentFacts }
+  | {
+      readonly kind: 'rest'
+      readonly facts: PaymentFacts
+      /** What the provider answered can only be acted on by a person. */
+      readonly isStuck: boolean
+    }
   | { readonly kind: 'busy'; readonly facts: PaymentFacts }
 
 /** A request for a turn; `key` is that of the RPC, absent when a job looks. */
@@ -197,11 +202,11 @@ async function apply(
   const isWithoutNews = moves.length === 0 && next === undefined
   // Nothing was asked and nothing changed: a repeat only reads.
   if (isWithoutNews && heard === undefined && situation.want !== 'look') {
-    return { kind: 'rest', facts }
+    return { kind: 'rest', facts, isStuck: result.isStuck }
   }
   const looked = countLook(facts, isWithoutNews)
   await updatePayment(tx, base, { row, facts: looked, hasNext: next !== undefined, situation })
-  if (next === undefined) return { kind: 'rest', facts: looked }
+  if (next === undefined) return { kind: 'rest', facts: looked, isStuck: result.isStuck }
   const fence = row.fence + 1n
   if (next.kind === 'send') {
     const request = requestOf(facts, row, next.step)

@@ -1,5 +1,6 @@
 export * from './store-inbox.ts'
 export * from './store-ledger.ts'
+export * from './store-park.ts'
 export * from './store-payment.ts'
 export * from './store-refund.ts'
 export * from './store-refund-turn.ts'

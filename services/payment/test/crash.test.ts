@@ -1,10 +1,20 @@
+import { present } from '@holdfast/kernel'
 import { METHOD_OK, methodToken } from '@holdfast/payment-simulator'
 import { Payment_State, Refund_State, RefundReason } from '@holdfast/proto/payment'
 import { newId } from '@holdfast/runtime'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { captured, refundRequest } from './ledger-kit.ts'
 import { type PaymentProcesses, preparePayment } from './payment-process.ts'
-import { type Created, type PaymentUnderTest, scope, startPayment } from './payment-under-test.ts'
+import {
+  type Created,
+  operator,
+  type PaymentUnderTest,
+  requestId,
+  scope,
+  splitFor,
+  startPayment,
+} from './payment-under-test.ts'
 
 let payment: PaymentUnderTest
 let processes: PaymentProcesses
@@ -92,6 +102,28 @@ for (const moment of ['written', 'answered']) {
       victim.checkout.refundPayment({ ...one.verb(), ...refund }, scope()),
     ).rejects.toThrow(/./)
     expect(await victim.ended).toBe('SIGKILL')
+    await eventually(async () => {
+      const { refunds } = await payment.checkout.getPayment(one, scope())
+      return refunds[0]?.state === Refund_State.SUCCEEDED
+    }, LONG)
+    expect(await payment.provider.rows('transactions', one.paymentId)).toHaveLength(2)
+  })
+}
+
+for (const moment of ['find-refund.written', 'refund.written', 'refund.answered']) {
+  test(`I2, I9: killed at ${moment} of a retried refund, the money goes back once`, async () => {
+    const token = methodToken('declined', 'refund')
+    const one = await captured(payment, [splitFor()], token)
+    const { refund } = await payment.checkout.refundPayment(refundRequest(one), scope())
+    expect(refund).toMatchObject({ state: Refund_State.FAILED, parked: true })
+    const { refundId, version } = present(refund, 'the refund')
+    await jobs[Symbol.asyncDispose]()
+    const victim = await processes.start('main-jobs', `payment.${moment}`)
+    const request = { parkedId: refundId, expectedVersion: version, reason: 'Try again.' }
+    const desk = payment.clientOf(operator())
+    await desk.retryParked({ ...request, requestId: requestId() }, scope())
+    expect(await victim.ended).toBe('SIGKILL')
+    jobs = await payment.startJobs()
     await eventually(async () => {
       const { refunds } = await payment.checkout.getPayment(one, scope())
       return refunds[0]?.state === Refund_State.SUCCEEDED

@@ -321,6 +321,69 @@ export function ledgerEntryKindToJSON(object: LedgerEntryKind): string {
   }
 }
 
+/** What may be done about a payment or refund that is parked. */
+export const ParkedMoneyAction = {
+  /** UNSPECIFIED - Not stated. */
+  UNSPECIFIED: 0,
+  /** RETRY - RetryParked, once the cause is mended at the provider. */
+  RETRY: 1,
+  /** CANCEL_ORDER - The checkout service's CancelOrder, which gives back what is held of the buyer's money. */
+  CANCEL_ORDER: 2,
+  /**
+   * PAY_OTHERWISE - Give the buyer the money another way: the bank sent this refund back, and the provider does
+   * not send it again.
+   */
+  PAY_OTHERWISE: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type ParkedMoneyAction = typeof ParkedMoneyAction[keyof typeof ParkedMoneyAction];
+
+export namespace ParkedMoneyAction {
+  export type UNSPECIFIED = typeof ParkedMoneyAction.UNSPECIFIED;
+  export type RETRY = typeof ParkedMoneyAction.RETRY;
+  export type CANCEL_ORDER = typeof ParkedMoneyAction.CANCEL_ORDER;
+  export type PAY_OTHERWISE = typeof ParkedMoneyAction.PAY_OTHERWISE;
+  export type UNRECOGNIZED = typeof ParkedMoneyAction.UNRECOGNIZED;
+}
+
+export function parkedMoneyActionFromJSON(object: any): ParkedMoneyAction {
+  switch (object) {
+    case 0:
+    case "PARKED_MONEY_ACTION_UNSPECIFIED":
+      return ParkedMoneyAction.UNSPECIFIED;
+    case 1:
+    case "PARKED_MONEY_ACTION_RETRY":
+      return ParkedMoneyAction.RETRY;
+    case 2:
+    case "PARKED_MONEY_ACTION_CANCEL_ORDER":
+      return ParkedMoneyAction.CANCEL_ORDER;
+    case 3:
+    case "PARKED_MONEY_ACTION_PAY_OTHERWISE":
+      return ParkedMoneyAction.PAY_OTHERWISE;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return ParkedMoneyAction.UNRECOGNIZED;
+  }
+}
+
+export function parkedMoneyActionToJSON(object: ParkedMoneyAction): string {
+  switch (object) {
+    case ParkedMoneyAction.UNSPECIFIED:
+      return "PARKED_MONEY_ACTION_UNSPECIFIED";
+    case ParkedMoneyAction.RETRY:
+      return "PARKED_MONEY_ACTION_RETRY";
+    case ParkedMoneyAction.CANCEL_ORDER:
+      return "PARKED_MONEY_ACTION_CANCEL_ORDER";
+    case ParkedMoneyAction.PAY_OTHERWISE:
+      return "PARKED_MONEY_ACTION_PAY_OTHERWISE";
+    case ParkedMoneyAction.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** The money of one order. */
 export interface Payment {
   /** Output only. Id, "pay_…", made by the caller of CreatePayment. */
@@ -772,7 +835,10 @@ export interface LedgerEntry {
   entryId: string;
   /** Output only. What it records. */
   kind: LedgerEntryKind;
-  /** Output only. Id of what caused it; kind and cause name an entry uniquely. */
+  /**
+   * Output only. Id of what caused it. Kind, cause and, of REFUND_REQUESTED, sub-order name an
+   * entry uniquely: a refund has one entry of that kind for each sub-order it takes from.
+   */
   causeId: string;
   /** Output only. The payment it belongs to, "pay_…". */
   paymentId: string;
@@ -807,6 +873,90 @@ export interface AccountBalance {
    * is its debt. Negative only for accounts of the platform.
    */
   balance: Money | undefined;
+}
+
+/** A payment or refund that waits for a person. */
+export interface ParkedMoney {
+  /** Output only. Its id, "pay_…" or "rfd_…". */
+  id: string;
+  /** Output only. What it is. */
+  kind: ParkedMoney_Kind;
+  /** Output only. The payment, "pay_…": itself, or the one that is refunded. */
+  paymentId: string;
+  /** Output only. The order, "ord_…". */
+  orderId: string;
+  /** Output only. Why it is parked, as in Payment.park_reason. */
+  reason: ErrorReason;
+  /** Output only. Since when. */
+  parkTime:
+    | Date
+    | undefined;
+  /** Output only. What the payment is to charge, or the refund to give back. */
+  amount:
+    | Money
+    | undefined;
+  /** Output only. Where the payment is. */
+  paymentState: Payment_State;
+  /** Output only. Where the refund is; UNSPECIFIED for a payment. */
+  refundState: Refund_State;
+  /** Output only. Its version, to be sent as expected_version. */
+  version: bigint;
+  /** Output only. What may be done, the nearest at hand first. */
+  allowedActions: ParkedMoneyAction[];
+  /** Output only. How often an operator had it looked at again already, 0 or more. */
+  retryCount: number;
+}
+
+/** What is parked. */
+export const ParkedMoney_Kind = {
+  /** UNSPECIFIED - Not stated. */
+  UNSPECIFIED: 0,
+  /** PAYMENT - A payment. */
+  PAYMENT: 1,
+  /** REFUND - A refund of a payment. */
+  REFUND: 2,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type ParkedMoney_Kind = typeof ParkedMoney_Kind[keyof typeof ParkedMoney_Kind];
+
+export namespace ParkedMoney_Kind {
+  export type UNSPECIFIED = typeof ParkedMoney_Kind.UNSPECIFIED;
+  export type PAYMENT = typeof ParkedMoney_Kind.PAYMENT;
+  export type REFUND = typeof ParkedMoney_Kind.REFUND;
+  export type UNRECOGNIZED = typeof ParkedMoney_Kind.UNRECOGNIZED;
+}
+
+export function parkedMoney_KindFromJSON(object: any): ParkedMoney_Kind {
+  switch (object) {
+    case 0:
+    case "KIND_UNSPECIFIED":
+      return ParkedMoney_Kind.UNSPECIFIED;
+    case 1:
+    case "KIND_PAYMENT":
+      return ParkedMoney_Kind.PAYMENT;
+    case 2:
+    case "KIND_REFUND":
+      return ParkedMoney_Kind.REFUND;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return ParkedMoney_Kind.UNRECOGNIZED;
+  }
+}
+
+export function parkedMoney_KindToJSON(object: ParkedMoney_Kind): string {
+  switch (object) {
+    case ParkedMoney_Kind.UNSPECIFIED:
+      return "KIND_UNSPECIFIED";
+    case ParkedMoney_Kind.PAYMENT:
+      return "KIND_PAYMENT";
+    case ParkedMoney_Kind.REFUND:
+      return "KIND_REFUND";
+    case ParkedMoney_Kind.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
 }
 
 /** Request of CreatePayment. */
@@ -980,6 +1130,44 @@ export interface ListLedgerEntriesResponse {
   entries: LedgerEntry[];
   /** Output only. For the next page; empty on the last. */
   nextPageToken: string;
+}
+
+/** Request of ListParked. */
+export interface ListParkedRequest {
+  /** Optional. Most payments and refunds wanted, 1 to 200; 50 when 0. */
+  pageSize: number;
+  /** Optional. next_page_token of the page before. */
+  pageToken: string;
+}
+
+/** Response of ListParked. */
+export interface ListParkedResponse {
+  /** Output only. What is parked, by when the payment or refund was made, the oldest first. */
+  parked: ParkedMoney[];
+  /** Output only. For the next page; empty on the last. */
+  nextPageToken: string;
+}
+
+/** Request of RetryParked. */
+export interface RetryParkedRequest {
+  /** Required. Names this request for repeats, 1 to 255 visible characters. */
+  requestId: string;
+  /** Required. The payment, "pay_…", or the refund, "rfd_…". */
+  parkedId: string;
+  /** Required. The version of it that was read, at least 1. */
+  expectedVersion: bigint;
+  /** Required. Why, for the audit, 1 to 1000 characters. */
+  reason: string;
+}
+
+/** Response of RetryParked. */
+export interface RetryParkedResponse {
+  /** Output only. The payment as it is now. */
+  payment:
+    | Payment
+    | undefined;
+  /** Output only. The refund as it is now; absent when a payment was retried. */
+  refund: Refund | undefined;
 }
 
 function createBasePayment(): Payment {
@@ -2451,6 +2639,317 @@ export const AccountBalance: MessageFns<AccountBalance> = {
     message.balance = (object.balance !== undefined && object.balance !== null)
       ? Money.fromPartial(object.balance)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseParkedMoney(): ParkedMoney {
+  return {
+    id: "",
+    kind: 0,
+    paymentId: "",
+    orderId: "",
+    reason: 0,
+    parkTime: undefined,
+    amount: undefined,
+    paymentState: 0,
+    refundState: 0,
+    version: 0n,
+    allowedActions: [],
+    retryCount: 0,
+  };
+}
+
+export const ParkedMoney: MessageFns<ParkedMoney> = {
+  encode(message: ParkedMoney, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.kind !== 0) {
+      writer.uint32(16).int32(message.kind);
+    }
+    if (message.paymentId !== "") {
+      writer.uint32(26).string(message.paymentId);
+    }
+    if (message.orderId !== "") {
+      writer.uint32(34).string(message.orderId);
+    }
+    if (message.reason !== 0) {
+      writer.uint32(40).int32(message.reason);
+    }
+    if (message.parkTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.parkTime), writer.uint32(50).fork()).join();
+    }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(58).fork()).join();
+    }
+    if (message.paymentState !== 0) {
+      writer.uint32(64).int32(message.paymentState);
+    }
+    if (message.refundState !== 0) {
+      writer.uint32(72).int32(message.refundState);
+    }
+    if (message.version !== 0n) {
+      if (BigInt.asIntN(64, message.version) !== message.version) {
+        throw new globalThis.Error("value provided for field message.version of type int64 too large");
+      }
+      writer.uint32(80).int64(message.version);
+    }
+    if (message.allowedActions.length !== 0) {
+      writer.uint32(90).fork();
+      for (const v of message.allowedActions) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.retryCount !== 0) {
+      writer.uint32(96).int32(message.retryCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ParkedMoney {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseParkedMoney();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string(true);
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.paymentId = reader.string(true);
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.orderId = reader.string(true);
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.reason = reader.int32() as any;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.parkTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.paymentState = reader.int32() as any;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.refundState = reader.int32() as any;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.version = reader.int64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag === 88) {
+              message.allowedActions.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 90) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.allowedActions.push(reader.int32() as any);
+              }
+              if (reader.pos !== end2) {
+                throw new globalThis.Error("packed list overruns its length");
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.retryCount = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
+        }
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ParkedMoney {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      kind: isSet(object.kind) ? parkedMoney_KindFromJSON(object.kind) : 0,
+      paymentId: isSet(object.paymentId)
+        ? globalThis.String(object.paymentId)
+        : isSet(object.payment_id)
+        ? globalThis.String(object.payment_id)
+        : "",
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      reason: isSet(object.reason) ? errorReasonFromJSON(object.reason) : 0,
+      parkTime: isSet(object.parkTime)
+        ? fromJsonTimestamp(object.parkTime)
+        : isSet(object.park_time)
+        ? fromJsonTimestamp(object.park_time)
+        : undefined,
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
+      paymentState: isSet(object.paymentState)
+        ? payment_StateFromJSON(object.paymentState)
+        : isSet(object.payment_state)
+        ? payment_StateFromJSON(object.payment_state)
+        : 0,
+      refundState: isSet(object.refundState)
+        ? refund_StateFromJSON(object.refundState)
+        : isSet(object.refund_state)
+        ? refund_StateFromJSON(object.refund_state)
+        : 0,
+      version: isSet(object.version) ? BigInt(object.version) : 0n,
+      allowedActions: globalThis.Array.isArray(object?.allowedActions)
+        ? object.allowedActions.map((e: any) => parkedMoneyActionFromJSON(e))
+        : globalThis.Array.isArray(object?.allowed_actions)
+        ? object.allowed_actions.map((e: any) => parkedMoneyActionFromJSON(e))
+        : [],
+      retryCount: isSet(object.retryCount)
+        ? globalThis.Number(object.retryCount)
+        : isSet(object.retry_count)
+        ? globalThis.Number(object.retry_count)
+        : 0,
+    };
+  },
+
+  toJSON(message: ParkedMoney): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.kind !== 0) {
+      obj.kind = parkedMoney_KindToJSON(message.kind);
+    }
+    if (message.paymentId !== "") {
+      obj.paymentId = message.paymentId;
+    }
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.reason !== 0) {
+      obj.reason = errorReasonToJSON(message.reason);
+    }
+    if (message.parkTime !== undefined) {
+      obj.parkTime = message.parkTime.toISOString();
+    }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
+    if (message.paymentState !== 0) {
+      obj.paymentState = payment_StateToJSON(message.paymentState);
+    }
+    if (message.refundState !== 0) {
+      obj.refundState = refund_StateToJSON(message.refundState);
+    }
+    if (message.version !== 0n) {
+      obj.version = message.version.toString();
+    }
+    if (message.allowedActions?.length) {
+      obj.allowedActions = message.allowedActions.map((e) => parkedMoneyActionToJSON(e));
+    }
+    if (message.retryCount !== 0) {
+      obj.retryCount = Math.round(message.retryCount);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ParkedMoney>, I>>(base?: I): ParkedMoney {
+    return ParkedMoney.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ParkedMoney>, I>>(object: I): ParkedMoney {
+    const message = createBaseParkedMoney();
+    message.id = object.id ?? "";
+    message.kind = object.kind ?? 0;
+    message.paymentId = object.paymentId ?? "";
+    message.orderId = object.orderId ?? "";
+    message.reason = object.reason ?? 0;
+    message.parkTime = object.parkTime ?? undefined;
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
+    message.paymentState = object.paymentState ?? 0;
+    message.refundState = object.refundState ?? 0;
+    message.version = (object.version !== undefined && object.version !== null) ? BigInt(object.version) : 0n;
+    message.allowedActions = object.allowedActions?.map((e) => e) || [];
+    message.retryCount = object.retryCount ?? 0;
     return message;
   },
 };
@@ -4176,6 +4675,423 @@ export const ListLedgerEntriesResponse: MessageFns<ListLedgerEntriesResponse> = 
   },
 };
 
+function createBaseListParkedRequest(): ListParkedRequest {
+  return { pageSize: 0, pageToken: "" };
+}
+
+export const ListParkedRequest: MessageFns<ListParkedRequest> = {
+  encode(message: ListParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListParkedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListParkedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string(true);
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
+        }
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListParkedRequest {
+    return {
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListParkedRequest): unknown {
+    const obj: any = {};
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListParkedRequest>, I>>(base?: I): ListParkedRequest {
+    return ListParkedRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListParkedRequest>, I>>(object: I): ListParkedRequest {
+    const message = createBaseListParkedRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListParkedResponse(): ListParkedResponse {
+  return { parked: [], nextPageToken: "" };
+}
+
+export const ListParkedResponse: MessageFns<ListParkedResponse> = {
+  encode(message: ListParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.parked) {
+      ParkedMoney.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListParkedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListParkedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parked.push(ParkedMoney.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string(true);
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
+        }
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListParkedResponse {
+    return {
+      parked: globalThis.Array.isArray(object?.parked) ? object.parked.map((e: any) => ParkedMoney.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListParkedResponse): unknown {
+    const obj: any = {};
+    if (message.parked?.length) {
+      obj.parked = message.parked.map((e) => ParkedMoney.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListParkedResponse>, I>>(base?: I): ListParkedResponse {
+    return ListParkedResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListParkedResponse>, I>>(object: I): ListParkedResponse {
+    const message = createBaseListParkedResponse();
+    message.parked = object.parked?.map((e) => ParkedMoney.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseRetryParkedRequest(): RetryParkedRequest {
+  return { requestId: "", parkedId: "", expectedVersion: 0n, reason: "" };
+}
+
+export const RetryParkedRequest: MessageFns<RetryParkedRequest> = {
+  encode(message: RetryParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.parkedId !== "") {
+      writer.uint32(18).string(message.parkedId);
+    }
+    if (message.expectedVersion !== 0n) {
+      if (BigInt.asIntN(64, message.expectedVersion) !== message.expectedVersion) {
+        throw new globalThis.Error("value provided for field message.expectedVersion of type int64 too large");
+      }
+      writer.uint32(24).int64(message.expectedVersion);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryParkedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryParkedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string(true);
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.parkedId = reader.string(true);
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.expectedVersion = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string(true);
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
+        }
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RetryParkedRequest {
+    return {
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : "",
+      parkedId: isSet(object.parkedId)
+        ? globalThis.String(object.parkedId)
+        : isSet(object.parked_id)
+        ? globalThis.String(object.parked_id)
+        : "",
+      expectedVersion: isSet(object.expectedVersion)
+        ? BigInt(object.expectedVersion)
+        : isSet(object.expected_version)
+        ? BigInt(object.expected_version)
+        : 0n,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: RetryParkedRequest): unknown {
+    const obj: any = {};
+    if (message.requestId !== "") {
+      obj.requestId = message.requestId;
+    }
+    if (message.parkedId !== "") {
+      obj.parkedId = message.parkedId;
+    }
+    if (message.expectedVersion !== 0n) {
+      obj.expectedVersion = message.expectedVersion.toString();
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RetryParkedRequest>, I>>(base?: I): RetryParkedRequest {
+    return RetryParkedRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RetryParkedRequest>, I>>(object: I): RetryParkedRequest {
+    const message = createBaseRetryParkedRequest();
+    message.requestId = object.requestId ?? "";
+    message.parkedId = object.parkedId ?? "";
+    message.expectedVersion = (object.expectedVersion !== undefined && object.expectedVersion !== null)
+      ? BigInt(object.expectedVersion)
+      : 0n;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseRetryParkedResponse(): RetryParkedResponse {
+  return { payment: undefined, refund: undefined };
+}
+
+export const RetryParkedResponse: MessageFns<RetryParkedResponse> = {
+  encode(message: RetryParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.payment !== undefined) {
+      Payment.encode(message.payment, writer.uint32(10).fork()).join();
+    }
+    if (message.refund !== undefined) {
+      Refund.encode(message.refund, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryParkedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryParkedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.payment = Payment.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.refund = Refund.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag >>> 3 === 0) {
+          throw new globalThis.Error("tag " + tag + " is not valid here");
+        }
+        reader.skip(tag & 7, tag >>> 3);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("message overruns its length");
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RetryParkedResponse {
+    return {
+      payment: isSet(object.payment) ? Payment.fromJSON(object.payment) : undefined,
+      refund: isSet(object.refund) ? Refund.fromJSON(object.refund) : undefined,
+    };
+  },
+
+  toJSON(message: RetryParkedResponse): unknown {
+    const obj: any = {};
+    if (message.payment !== undefined) {
+      obj.payment = Payment.toJSON(message.payment);
+    }
+    if (message.refund !== undefined) {
+      obj.refund = Refund.toJSON(message.refund);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RetryParkedResponse>, I>>(base?: I): RetryParkedResponse {
+    return RetryParkedResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RetryParkedResponse>, I>>(object: I): RetryParkedResponse {
+    const message = createBaseRetryParkedResponse();
+    message.payment = (object.payment !== undefined && object.payment !== null)
+      ? Payment.fromPartial(object.payment)
+      : undefined;
+    message.refund = (object.refund !== undefined && object.refund !== null)
+      ? Refund.fromPartial(object.refund)
+      : undefined;
+    return message;
+  },
+};
+
 /**
  * Payments, refunds and the double-entry ledger. A buyer is charged once.
  *
@@ -4246,7 +5162,9 @@ export const PaymentServiceDefinition = {
      * AUTHORIZED → VOIDING → VOIDED, or CAPTURED when the capture won.
      * Idempotent: an ended payment is answered as it is. Valid also when the payment never was: a
      * CANCELLED one is left behind, so that a CreatePayment that arrives late has no effect. Errors:
-     * PAYMENT_STATE with state while AUTHORIZING or CAPTURING, whose outcome must be known first.
+     * PAYMENT_STATE with state while AUTHORIZING or CAPTURING, whose outcome must be known first; its
+     * park_reason, with state, when the provider was asked just now and only a person can take it
+     * further: repeating it does not help before RetryParked.
      * Caller: the checkout service.
      */
     voidPayment: {
@@ -4311,6 +5229,38 @@ export const PaymentServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Lists the payments and refunds that cannot finish by themselves and wait for a person, the
+     * oldest of them first. One that is retried or ends meanwhile is left out.
+     * Errors: PAGE_TOKEN_INVALID.
+     * Caller: operators.
+     */
+    listParked: {
+      name: "ListParked",
+      requestType: ListParkedRequest as typeof ListParkedRequest,
+      requestStream: false,
+      responseType: ListParkedResponse as typeof ListParkedResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Ends the park of a payment or refund and has it looked up at the provider again at once; what
+     * follows is for the provider's answer to say, and it is parked again when that is the same. A
+     * refund that the provider refused goes FAILED → SENDING and is sent again only after a look-up
+     * found none. Never charges or refunds twice, and writes who did it, when and why.
+     * Idempotent by request_id; a repeat is answered with the payment as it is now. Errors:
+     * PAYMENT_NOT_FOUND for a refund alike, PARK_MISMATCH with state when it is not parked or does
+     * not allow RETRY, VERSION_MISMATCH when it changed since it was read.
+     * Caller: operators.
+     */
+    retryParked: {
+      name: "RetryParked",
+      requestType: RetryParkedRequest as typeof RetryParkedRequest,
+      requestStream: false,
+      responseType: RetryParkedResponse as typeof RetryParkedResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -4357,7 +5307,9 @@ export interface PaymentServiceImplementation<CallContextExt = {}> {
    * AUTHORIZED → VOIDING → VOIDED, or CAPTURED when the capture won.
    * Idempotent: an ended payment is answered as it is. Valid also when the payment never was: a
    * CANCELLED one is left behind, so that a CreatePayment that arrives late has no effect. Errors:
-   * PAYMENT_STATE with state while AUTHORIZING or CAPTURING, whose outcome must be known first.
+   * PAYMENT_STATE with state while AUTHORIZING or CAPTURING, whose outcome must be known first; its
+   * park_reason, with state, when the provider was asked just now and only a person can take it
+   * further: repeating it does not help before RetryParked.
    * Caller: the checkout service.
    */
   voidPayment(
@@ -4402,6 +5354,30 @@ export interface PaymentServiceImplementation<CallContextExt = {}> {
     request: ListLedgerEntriesRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListLedgerEntriesResponse>>;
+  /**
+   * Lists the payments and refunds that cannot finish by themselves and wait for a person, the
+   * oldest of them first. One that is retried or ends meanwhile is left out.
+   * Errors: PAGE_TOKEN_INVALID.
+   * Caller: operators.
+   */
+  listParked(
+    request: ListParkedRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListParkedResponse>>;
+  /**
+   * Ends the park of a payment or refund and has it looked up at the provider again at once; what
+   * follows is for the provider's answer to say, and it is parked again when that is the same. A
+   * refund that the provider refused goes FAILED → SENDING and is sent again only after a look-up
+   * found none. Never charges or refunds twice, and writes who did it, when and why.
+   * Idempotent by request_id; a repeat is answered with the payment as it is now. Errors:
+   * PAYMENT_NOT_FOUND for a refund alike, PARK_MISMATCH with state when it is not parked or does
+   * not allow RETRY, VERSION_MISMATCH when it changed since it was read.
+   * Caller: operators.
+   */
+  retryParked(
+    request: RetryParkedRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<RetryParkedResponse>>;
 }
 
 export interface PaymentServiceClient<CallOptionsExt = {}> {
@@ -4447,7 +5423,9 @@ export interface PaymentServiceClient<CallOptionsExt = {}> {
    * AUTHORIZED → VOIDING → VOIDED, or CAPTURED when the capture won.
    * Idempotent: an ended payment is answered as it is. Valid also when the payment never was: a
    * CANCELLED one is left behind, so that a CreatePayment that arrives late has no effect. Errors:
-   * PAYMENT_STATE with state while AUTHORIZING or CAPTURING, whose outcome must be known first.
+   * PAYMENT_STATE with state while AUTHORIZING or CAPTURING, whose outcome must be known first; its
+   * park_reason, with state, when the provider was asked just now and only a person can take it
+   * further: repeating it does not help before RetryParked.
    * Caller: the checkout service.
    */
   voidPayment(
@@ -4492,6 +5470,30 @@ export interface PaymentServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ListLedgerEntriesRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListLedgerEntriesResponse>;
+  /**
+   * Lists the payments and refunds that cannot finish by themselves and wait for a person, the
+   * oldest of them first. One that is retried or ends meanwhile is left out.
+   * Errors: PAGE_TOKEN_INVALID.
+   * Caller: operators.
+   */
+  listParked(
+    request: DeepPartial<ListParkedRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListParkedResponse>;
+  /**
+   * Ends the park of a payment or refund and has it looked up at the provider again at once; what
+   * follows is for the provider's answer to say, and it is parked again when that is the same. A
+   * refund that the provider refused goes FAILED → SENDING and is sent again only after a look-up
+   * found none. Never charges or refunds twice, and writes who did it, when and why.
+   * Idempotent by request_id; a repeat is answered with the payment as it is now. Errors:
+   * PAYMENT_NOT_FOUND for a refund alike, PARK_MISMATCH with state when it is not parked or does
+   * not allow RETRY, VERSION_MISMATCH when it changed since it was read.
+   * Caller: operators.
+   */
+  retryParked(
+    request: DeepPartial<RetryParkedRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<RetryParkedResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
