@@ -1,6 +1,7 @@
 import { Order_State } from '@holdfast/proto/checkout'
+import { eventually } from '@holdfast/testkit'
 import { expect, onTestFinished, test } from 'vitest'
-import { placeRequest, scope, startCheckout } from './checkout-under-test.ts'
+import { STATE, placeRequest, scope, startCheckout } from './checkout-under-test.ts'
 
 const COUNT = /^holdfast_sql_duration_ms_count\{.*?statement="([^"]+)".*?\} (\d+)/gm
 
@@ -34,8 +35,11 @@ test('a purchase costs a bounded number of statements, whatever its sellers', as
   }
   await costOf(1)
   for (const sellers of [1, 5]) {
-    const cost = await costOf(sellers)
-    const total = cost.reduce((sum, [, count]) => sum + count, 0)
-    expect([total <= STATEMENTS_MAX, cost]).toEqual([true, cost])
+    // A busy machine adds looks at the row while the buyer waits; the purchase itself adds none.
+    await eventually(async () => {
+      const cost = await costOf(sellers)
+      const total = cost.reduce((sum, [, count]) => sum + count, 0)
+      expect([total <= STATEMENTS_MAX, cost]).toEqual([true, cost])
+    }, STATE)
   }
 })

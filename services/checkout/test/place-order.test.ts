@@ -11,6 +11,7 @@ import {
   requestId,
   scope,
   startCheckout,
+  STATE,
 } from './checkout-under-test.ts'
 
 let checkout: CheckoutUnderTest
@@ -42,9 +43,7 @@ test('a purchase from two sellers is paid once, sold once, and its cart is order
   expect(payment).toMatchObject({ state: 'CAPTURED', captures: 1 })
   expect(payment?.amount).toBe(order.totals?.total?.minor)
   expect(shop.holds.get(order.holdId)?.state).toBe('CONFIRMED')
-  await eventually(() => expect(shop.carts.get(buyer.cartId)?.state).toBe('ORDERED'), {
-    withinMs: 10_000,
-  })
+  await eventually(() => expect(shop.carts.get(buyer.cartId)?.state).toBe('ORDERED'), STATE)
   expect(order.history.map(({ state }) => state)).toEqual([
     Order_State.PENDING,
     Order_State.RESERVED,
@@ -112,7 +111,7 @@ test('a second request for a cart with a live order names that order', async () 
   await eventually(
     async () =>
       expect((await buyer.order(first.order?.orderId ?? '')).state).toBe(Order_State.PAID),
-    { withinMs: 20_000 },
+    STATE,
   )
 })
 
@@ -168,15 +167,12 @@ test('I11: a declined payment ends the order and gives cart and stock back', asy
 
 async function expectCleanSlate(cartId: string, paymentId: string, holdId: string): Promise<void> {
   const { shop } = checkout
-  await eventually(
-    () => {
-      expect(shop.carts.get(cartId)).toMatchObject({ state: 'OPEN', orderId: '' })
-      expect(shop.payments.get(paymentId)?.captures).toBe(0)
-      expect(['CANCELLED', 'VOIDED', 'DECLINED']).toContain(shop.payments.get(paymentId)?.state)
-      expect(['RELEASED', 'EXPIRED', undefined]).toContain(shop.holds.get(holdId)?.state)
-    },
-    { withinMs: 15_000 },
-  )
+  await eventually(() => {
+    expect(shop.carts.get(cartId)).toMatchObject({ state: 'OPEN', orderId: '' })
+    expect(shop.payments.get(paymentId)?.captures).toBe(0)
+    expect(['CANCELLED', 'VOIDED', 'DECLINED']).toContain(shop.payments.get(paymentId)?.state)
+    expect(['RELEASED', 'EXPIRED', undefined]).toContain(shop.holds.get(holdId)?.state)
+  }, STATE)
 }
 
 test('a cart that changed after its quote ends the order before anything is held', async () => {
@@ -198,18 +194,17 @@ test('I9: unknown outcomes of the provider are looked up until they are known', 
   shop.script.authorise = 'AUTHORIZING'
   const buyer = checkout.newBuyer()
   const order = await buyer.buy('RESERVED')
-  await eventually(() => expect(shop.payments.get(order.paymentId)?.state).toBe('AUTHORIZING'), {
-    withinMs: 10_000,
-  })
+  await eventually(
+    () => expect(shop.payments.get(order.paymentId)?.state).toBe('AUTHORIZING'),
+    STATE,
+  )
   shop.script.capture = 'CAPTURING'
   shop.settle(order.paymentId, 'AUTHORIZED')
-  await eventually(() => expect(shop.payments.get(order.paymentId)?.state).toBe('CAPTURING'), {
-    withinMs: 10_000,
-  })
+  await eventually(() => expect(shop.payments.get(order.paymentId)?.state).toBe('CAPTURING'), STATE)
   shop.settle(order.paymentId, 'CAPTURED')
   await eventually(
     async () => expect((await buyer.order(order.orderId)).state).toBe(Order_State.PAID),
-    { withinMs: 20_000 },
+    STATE,
   )
   expect(shop.payments.get(order.paymentId)?.captures).toBe(1)
 })
@@ -226,7 +221,7 @@ test('a payment that needs its buyer waits, says where to go, and goes on', asyn
   shop.settle(order.paymentId, 'AUTHORIZED')
   await eventually(
     async () => expect((await buyer.order(order.orderId)).state).toBe(Order_State.PAID),
-    { withinMs: 30_000 },
+    STATE,
   )
 })
 
@@ -235,22 +230,26 @@ test('an order that nobody paid for in 10 seconds is given up', async () => {
   shop.payment.arm('createPayment', { kind: 'not-done' }, 1_000)
   const buyer = checkout.newBuyer()
   const quote = await buyer.quote()
-  const placed = await buyer.client.placeOrder(placeRequest(quote.quoteId), scope(2_000))
+  const request = placeRequest(quote.quoteId)
+  // A busy process may miss a short deadline; its caller then repeats, as here.
+  const placed = await eventually(() => buyer.client.placeOrder(request, scope(2_000)), STATE)
   expect(placed.order?.state).toBe(Order_State.PENDING)
-  await eventually(
-    async () => {
-      const order = await buyer.order(placed.order?.orderId ?? '')
-      expect(order).toMatchObject({
-        state: Order_State.REJECTED,
-        failureReason: ErrorReason.ABANDONED,
-      })
-    },
-    { withinMs: 30_000 },
+  // Nine of the ten seconds are taken as passed.
+  await checkout.database.query(
+    "UPDATE purchase SET created_at = created_at - interval '9 seconds' WHERE order_id = $1",
+    [uuidOf(placed.order?.orderId as OrderId)],
   )
+  await eventually(async () => {
+    const order = await buyer.order(placed.order?.orderId ?? '')
+    expect(order).toMatchObject({
+      state: Order_State.REJECTED,
+      failureReason: ErrorReason.ABANDONED,
+    })
+  }, STATE)
   shop.disarm()
   await eventually(
     () => expect(shop.payments.get(placed.order?.paymentId ?? '')?.state).toBe('CANCELLED'),
-    { withinMs: 20_000 },
+    STATE,
   )
 })
 

@@ -6,7 +6,7 @@ import { SILENT_LOGGER } from '@holdfast/telemetry'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type QuotePlace, purge } from '../src/store.ts'
-import { type CheckoutUnderTest, startCheckout } from './checkout-under-test.ts'
+import { type CheckoutUnderTest, startCheckout, STATE } from './checkout-under-test.ts'
 
 let checkout: CheckoutUnderTest
 let db: PrimaryDb
@@ -94,11 +94,11 @@ test('the jobs alone delete quotes and request keys, those past their time', asy
   await checkout.database.query("UPDATE request_key SET expires_at = now() - interval '1 second'")
   const jobs = await checkout.startJobs()
   try {
-    await eventually(async () => expect(await rowsOf(old)).toBe(0), { withinMs: 60_000 })
+    await eventually(async () => expect(await rowsOf(old)).toBe(0), STATE)
     await eventually(
       async () =>
         expect(await checkout.database.query('SELECT key FROM request_key LIMIT 1')).toEqual([]),
-      { withinMs: 60_000 },
+      STATE,
     )
   } finally {
     await jobs[Symbol.asyncDispose]()

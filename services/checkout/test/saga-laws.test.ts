@@ -10,6 +10,7 @@ import {
   requestId,
   scope,
   startCheckout,
+  STATE,
 } from './checkout-under-test.ts'
 import type { FakePeer } from './fake-peer.ts'
 import type { FakeShop } from './fake-shop.ts'
@@ -67,38 +68,32 @@ afterAll(async () => {
 afterEach(() => checkout.shop.disarm())
 
 async function whenSettled(buyer: TestBuyer, orderId: string): Promise<Order> {
-  return eventually(
-    async () => {
-      const order = await buyer.order(orderId)
-      const isOver = [Order_State.PAID, Order_State.REJECTED, Order_State.DECLINED].includes(
-        order.state as never,
-      )
-      expect(
-        isOver || order.state === Order_State.CANCELLED || order.state === Order_State.EXPIRED,
-      ).toBe(true)
-      return order
-    },
-    { withinMs: 40_000 },
-  )
+  return eventually(async () => {
+    const order = await buyer.order(orderId)
+    const isOver = [Order_State.PAID, Order_State.REJECTED, Order_State.DECLINED].includes(
+      order.state as never,
+    )
+    expect(
+      isOver || order.state === Order_State.CANCELLED || order.state === Order_State.EXPIRED,
+    ).toBe(true)
+    return order
+  }, STATE)
 }
 
 /** I11: nothing is held, nothing taken, the cart is the buyer's again, and there is one reason. */
 async function expectCleanSlate(buyer: TestBuyer, order: Order): Promise<void> {
   const { shop } = checkout
   expect(order.failureReason).not.toBe(0)
-  await eventually(
-    () => {
-      const payment = shop.payments.get(order.paymentId)
-      expect((payment?.captures ?? 0) > 0 && payment?.refunded !== payment?.amount).toBe(false)
-      const hold = shop.holds.get(order.holdId)
-      expect(['HELD', 'PINNED']).not.toContain(hold?.state)
-      expect(shop.carts.get(buyer.cartId)).toMatchObject({ state: 'OPEN', orderId: '' })
-      for (const line of hold?.lines ?? []) {
-        expect(shop.stock.get(line.itemId)).toEqual({ onHand: 10, reserved: 0 })
-      }
-    },
-    { withinMs: 20_000 },
-  )
+  await eventually(() => {
+    const payment = shop.payments.get(order.paymentId)
+    expect((payment?.captures ?? 0) > 0 && payment?.refunded !== payment?.amount).toBe(false)
+    const hold = shop.holds.get(order.holdId)
+    expect(['HELD', 'PINNED']).not.toContain(hold?.state)
+    expect(shop.carts.get(buyer.cartId)).toMatchObject({ state: 'OPEN', orderId: '' })
+    for (const line of hold?.lines ?? []) {
+      expect(shop.stock.get(line.itemId)).toEqual({ onHand: 10, reserved: 0 })
+    }
+  }, STATE)
 }
 
 async function expectSold(buyer: TestBuyer, order: Order): Promise<void> {
@@ -108,9 +103,7 @@ async function expectSold(buyer: TestBuyer, order: Order): Promise<void> {
   for (const { itemId } of shop.holds.get(order.holdId)?.lines ?? []) {
     expect(shop.stock.get(itemId)).toEqual({ onHand: 9, reserved: 0 })
   }
-  await eventually(() => expect(shop.carts.get(buyer.cartId)?.state).toBe('ORDERED'), {
-    withinMs: 20_000,
-  })
+  await eventually(() => expect(shop.carts.get(buyer.cartId)?.state).toBe('ORDERED'), STATE)
 }
 
 describe('law 1: every action run twice has the effect of one', () => {
@@ -202,18 +195,15 @@ describe('law 3: undo run twice, or failing on its way, still leaves a clean sla
 
 async function whenParked(orderId: string): Promise<bigint> {
   const operator = checkout.clientOf(OPERATOR)
-  return eventually(
-    async () => {
-      const { parkedOrders } = await operator.listParkedOrders(
-        { pageSize: 100, pageToken: '' },
-        scope(),
-      )
-      const park = parkedOrders.find((one) => one.orderId === orderId)
-      if (park === undefined) throw new Error(`${orderId} is not parked`)
-      return park.parkSeq
-    },
-    { withinMs: 40_000 },
-  )
+  return eventually(async () => {
+    const { parkedOrders } = await operator.listParkedOrders(
+      { pageSize: 100, pageToken: '' },
+      scope(),
+    )
+    const park = parkedOrders.find((one) => one.orderId === orderId)
+    if (park === undefined) throw new Error(`${orderId} is not parked`)
+    return park.parkSeq
+  }, STATE)
 }
 
 async function resolveParked(orderId: string, action: ParkAction): Promise<void> {
