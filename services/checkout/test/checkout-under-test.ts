@@ -70,8 +70,8 @@ export interface TestBuyer {
 }
 
 /**
- * Longest wait for a state; no test waits a time. Ample, since a busy machine is slow, and a failing
- * test alone pays for it.
+ * Longest wait for a state; no test waits a time. Ample, since a busy machine is slow, and only a
+ * failing test pays for it.
  */
 export const STATE = { withinMs: 90_000 }
 

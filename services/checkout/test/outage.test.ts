@@ -10,7 +10,7 @@ import { test } from 'vitest'
 import { placeRequest, requestId, scope, startCheckout, STATE } from './checkout-under-test.ts'
 
 // Each has a checkout of its own and mostly waits, so they wait side by side.
-test.concurrent('I27: with Temporal away an order is accepted, and paid once Temporal is back', async ({
+test.concurrent('I27: with Temporal away an order is accepted, and paid when it is back', async ({
   expect,
   onTestFinished,
 }) => {
