@@ -1,6 +1,14 @@
 import { Forbidden, NotFound, Unauthenticated, idFromUuid } from '@holdfast/kernel'
+import type { CartServiceDefinition } from '@holdfast/proto/cart'
 import { expect, test } from 'vitest'
-import { type Audience, isAllowed, requireAccess, requireSeller } from './access.ts'
+import {
+  type AccessTable,
+  type Audience,
+  PRIORITY_CLASSES,
+  isAllowed,
+  requireAccess,
+  requireSeller,
+} from './access.ts'
 import { ANONYMOUS, type Caller, principalsOf } from './caller.ts'
 
 const uuid = '01890000-0000-7000-8000-000000000001'
@@ -71,4 +79,31 @@ test('I17: callers of different kinds never share a name for their request ids',
     (caller) => principalsOf(caller)[0],
   )
   expect(new Set(names).size).toBe(names.length)
+})
+
+test('I24: a table that lacks an RPC, or has one too many, does not compile', () => {
+  const row = { allow: ['buyer'], class: 'browse' } as const
+  type Table = AccessTable<typeof CartServiceDefinition>
+  const whole: Table = {
+    getCart: row,
+    addLine: row,
+    setLineQuantity: row,
+    removeLine: row,
+    claimForCheckout: row,
+    releaseClaim: row,
+    completeClaim: row,
+  }
+  const { getCart: _, ...rest } = whole
+  // @ts-expect-error A row is missing.
+  const short: Table = rest
+  // @ts-expect-error There is no such RPC.
+  const long: Table = { ...whole, emptyCart: row }
+  // @ts-expect-error There is no such class.
+  const odd: Table = { ...whole, getCart: { allow: [], class: 'first' } }
+  // @ts-expect-error There is no such audience.
+  const open: Table = { ...whole, getCart: { allow: ['everybody'], class: 'pay' } }
+  // @ts-expect-error A class is no option.
+  const bare: Table = { ...whole, getCart: { allow: [] } }
+  expect([short, long, odd, open, bare]).toHaveLength(5)
+  expect(PRIORITY_CLASSES).toEqual(['pay', 'checkout', 'cart-write', 'browse', 'report'])
 })

@@ -116,7 +116,6 @@ export function refuse(
   thrown: unknown,
   time: CallTime,
 ): ServerError {
-  if (thrown instanceof ServerError) return thrown
   const end = time.endedBy()
   // Work that heeds its signal ends in an abort, which is no bug.
   const isAbort = thrown instanceof Error && ABORT_NAMES.has(thrown.name)
@@ -140,13 +139,22 @@ function logFailure(
 ): void {
   const fields = { method: setting.path, reason: reply.reason, code: GrpcStatus[reply.code] ?? '' }
   if (!isHoldfastError(error)) {
-    const failure = error instanceof Error ? error : new Error(String(error))
-    setting.log.error('A handler broke', { ...fields, incidentId, failure })
+    setting.log.error('A handler broke', { ...fields, incidentId, failure: asError(error) })
     return
   }
   const isOurs = error.kind === 'unavailable' || error.kind === 'outcome-unknown'
   if (isOurs) setting.log.warn('A call could not be served', { ...fields, failure: error })
   else setting.log.debug('A call was refused', fields)
+}
+
+/** Whatever was thrown as an error; not everything that can be thrown has a text. */
+function asError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown
+  try {
+    return new Error(String(thrown))
+  } catch {
+    return new Error('Something without a text was thrown.')
+  }
 }
 
 /** Counts and times one call. */

@@ -13,7 +13,7 @@ import {
   Unauthenticated,
   Unavailable,
 } from '@holdfast/kernel'
-import { BadRequest, ErrorInfo, RetryInfo, Status } from '@holdfast/proto/google'
+import { BadRequest, ErrorInfo, RequestInfo, RetryInfo, Status } from '@holdfast/proto/google'
 import { status as GrpcStatus } from '@grpc/grpc-js'
 import type { StatusReply } from './status.ts'
 
@@ -26,7 +26,8 @@ export const ERROR_DOMAIN = 'holdfast'
 const TYPE_PREFIX = 'type.googleapis.com/'
 
 /**
- * google.rpc.Status with exactly one ErrorInfo, field violations and a RetryInfo where they apply.
+ * google.rpc.Status with exactly one ErrorInfo; field violations, a RetryInfo, and the incident to
+ * report as RequestInfo where they apply.
  */
 export function encodeDetails(reply: StatusReply): Uint8Array {
   const info = ErrorInfo.encode({
@@ -53,6 +54,11 @@ export function encodeDetails(reply: StatusReply): Uint8Array {
     }
     const value = RetryInfo.encode({ retryDelay }).finish()
     details.push({ typeUrl: `${TYPE_PREFIX}google.rpc.RetryInfo`, value })
+  }
+  const incidentId = reply.metadata['incident_id']
+  if (incidentId !== undefined) {
+    const value = RequestInfo.encode({ requestId: incidentId, servingData: '' }).finish()
+    details.push({ typeUrl: `${TYPE_PREFIX}google.rpc.RequestInfo`, value })
   }
   return Status.encode({ code: reply.code, message: reply.message, details }).finish()
 }

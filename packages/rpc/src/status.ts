@@ -73,13 +73,18 @@ export function replyFor(error: unknown, incidentId: string): StatusReply {
   }
 }
 
+/** Bound on one text of an answer: all of it has to fit a peer's 8 KB of headers. */
+const TEXT_LENGTH_MAX = 1_024
+
 function replyForKnown(error: KnownError): StatusReply {
   return {
     code: STATUS_OF_KIND[error.kind],
     // Half a surrogate pair, as a cut text may end in, makes the transport throw.
-    message: error.message.toWellFormed(),
+    message: error.message.slice(0, TEXT_LENGTH_MAX).toWellFormed(),
     reason: error.reason,
-    metadata: error.details,
+    metadata: Object.fromEntries(
+      Object.entries(error.details).map(([name, text]) => [name, text.slice(0, TEXT_LENGTH_MAX)]),
+    ),
     violations: error.kind === 'invalid-input' ? error.violations : [],
     retryAfterMs: error.retryAfterMs ?? RETRY_AFTER_MS[error.kind],
   }

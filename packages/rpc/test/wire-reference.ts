@@ -37,7 +37,7 @@ function readMessage(at: Cursor, shape: Shape): Record<string, unknown> {
     const field = shape[tag >>> 3]
     const wanted = field?.type === 'int32' || field?.type === 'int64' ? 0 : 2
     if (field === undefined || (tag & 7) !== wanted) {
-      skip(at, tag)
+      passOver(at, tag)
       continue
     }
     const value = readValue(at, field.type)
@@ -83,7 +83,7 @@ function readBytes(at: Cursor, count: number): Buffer {
   return bytes
 }
 
-function skip(at: Cursor, tag: number): void {
+function passOver(at: Cursor, tag: number): void {
   if (tag >>> 3 === 0) throw new Error('field number zero')
   switch (tag & 7) {
     case 0:
@@ -95,7 +95,7 @@ function skip(at: Cursor, tag: number): void {
     case 2:
       return void readBytes(at, Number(readVarint(at) & 0xffff_ffffn))
     case 3:
-      return skipGroup(at, tag >>> 3)
+      return passGroup(at, tag >>> 3)
     case 5:
       return void readBytes(at, 4)
     default:
@@ -103,10 +103,10 @@ function skip(at: Cursor, tag: number): void {
   }
 }
 
-function skipGroup(at: Cursor, field: number): void {
+function passGroup(at: Cursor, field: number): void {
   for (;;) {
     const tag = Number(readVarint(at) & 0xffff_ffffn)
-    if ((tag & 7) !== 4) skip(at, tag)
+    if ((tag & 7) !== 4) passOver(at, tag)
     else if (tag >>> 3 === field) return
     else throw new Error('a group ends with a number that is not its own')
   }
