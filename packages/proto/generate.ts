@@ -1,7 +1,8 @@
 /**
  * Makes everything that follows from proto/: TypeScript in src/gen with strict decoding, the
  * kernel's error reasons, and the descriptor set for reflection. Every mode lints, checks for
- * breaking changes against proto/baseline.binpb and generates into a temporary folder.
+ * breaking changes against proto/baseline.binpb and generates into a temporary folder; a line of
+ * more than 100 columns is refused.
  *
  *   node packages/proto/generate.ts                  formats proto/ and writes what differs
  *   node packages/proto/generate.ts --check          writes nothing; exit code 1 on a difference
@@ -31,6 +32,9 @@ const TARGETS = [
   'packages/proto/descriptors.binpb',
   'packages/kernel/src/error-reason.ts',
 ] as const
+
+/** Width of a line of the house; the formatter breaks no comment, so people do. */
+const COLUMNS_MAX = 100
 
 /** Bound on one buf command; each takes about a second. */
 const BUF_TIMEOUT_MS = 120_000
@@ -100,6 +104,19 @@ function filesBelow(target: string): readonly string[] {
     .map((entry) => path.relative(target, path.join(entry.parentPath, entry.name)))
 }
 
+/** Places in our own protos with a line that is too wide, each with its width. */
+function wideLines(): readonly string[] {
+  const folder = path.join(PROTO, 'holdfast')
+  return filesBelow(folder).flatMap((name) => {
+    const lines = fs.readFileSync(path.join(folder, name), 'utf8').split('\n')
+    const place = path.relative(ROOT, path.join(folder, name))
+    return lines.flatMap((text, index) => {
+      const columns = Array.from(text).length
+      return columns > COLUMNS_MAX ? [`${place}:${index + 1} has ${columns}`] : []
+    })
+  })
+}
+
 /** Files below the root that differ from the fresh ones, are missing, or are there too much. */
 function differences(freshRoot: string): readonly string[] {
   return TARGETS.flatMap((target) => {
@@ -137,6 +154,12 @@ function main(args: readonly string[]): number {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'holdfast-gen-'))
   try {
     buf('format', '--path', 'holdfast', ...(check ? ['--diff', '--exit-code'] : ['--write']))
+    const wide = wideLines()
+    if (wide.length > 0) {
+      console.error(`Lines of protos have at most ${COLUMNS_MAX} columns. Break by hand:`)
+      for (const line of wide) console.error(`  ${line}`)
+      return 1
+    }
     buf('lint')
     if (moveBaseline) buf('build', '--exclude-source-info', '-o', BASELINE)
     buf('breaking', '--path', 'holdfast', '--against', BASELINE)
