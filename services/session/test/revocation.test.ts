@@ -12,7 +12,7 @@ import { SILENT_LOGGER } from '@holdfast/telemetry'
 import { backing, eventually } from '@holdfast/testkit'
 import { connectBus } from '@holdfast/bus'
 import { createPrimaryDb, sql } from '@holdfast/pg'
-import { type SessionId, uuidOf } from '@holdfast/kernel'
+import { type Clock, type SessionId, uuidOf } from '@holdfast/kernel'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   ENVIRONMENT,
@@ -31,6 +31,14 @@ import {
 /** I16: how long a revocation may take to be felt everywhere. */
 const FELT_WITHIN_MS = 1_000
 
+/** How far the other process's clock is set forward, ms: waiting is no proof, its time is. */
+let aheadMs = 0
+const clock: Clock = {
+  ...systemClock,
+  now: () => new Date(systemClock.now().getTime() + aheadMs),
+  monotonicMs: () => systemClock.monotonicMs() + aheadMs,
+}
+
 let bench: SessionBench
 let authenticator: RunningAuthenticator
 let close: () => Promise<void>
@@ -41,7 +49,8 @@ beforeAll(async () => {
 afterAll(() => bench[Symbol.asyncDispose]())
 
 beforeEach(async () => {
-  const common = { clock: systemClock, log: SILENT_LOGGER }
+  aheadMs = 0
+  const common = { clock, log: SILENT_LOGGER }
   const tokens = createServiceTokenSource({
     service: 'inventory',
     environment: ENVIRONMENT,
@@ -69,13 +78,10 @@ function enter(accessToken: string | undefined) {
   return authenticator.authenticate(`Bearer ${accessToken}`, scope())
 }
 
-/** Asks again and again until refused, and says how long it took. */
-async function refusedAfterMs(accessToken: string | undefined): Promise<number> {
-  const startedAtMs = systemClock.monotonicMs()
-  await eventually(async () => (await reasonOf(enter(accessToken))) === 'SESSION_ENDED', {
-    withinMs: 5_000,
-  })
-  return systemClock.monotonicMs() - startedAtMs
+/** What the other process makes of a token when the second is over, at its first question. */
+async function answerAfterASecond(accessToken: string | undefined): Promise<string> {
+  aheadMs += FELT_WITHIN_MS
+  return reasonOf(enter(accessToken))
 }
 
 async function account() {
@@ -92,14 +98,14 @@ describe('another process', () => {
     await enter(other.accessToken)
     const refreshToken = one.refreshToken ?? ''
     await bench.anonymous.logOut({ requestId: 'out', refreshToken }, scope())
-    expect(await refusedAfterMs(one.accessToken)).toBeLessThan(FELT_WITHIN_MS)
+    expect(await answerAfterASecond(one.accessToken)).toBe('SESSION_ENDED')
     const self = bench.as(other.accessToken ?? '')
     const { session } = await self.logOut({ requestId: 'out', refreshToken: '' }, scope())
     expect(session).toMatchObject({
       state: Session_State.ENDED,
       endCause: Session_EndCause.LOGGED_OUT,
     })
-    expect(await refusedAfterMs(other.accessToken)).toBeLessThan(FELT_WITHIN_MS)
+    expect(await answerAfterASecond(other.accessToken)).toBe('SESSION_ENDED')
   })
 
   test('I16: refuses every session of an account within a second of their revocation', async () => {
@@ -111,8 +117,8 @@ describe('another process', () => {
     const self = bench.as(mine.accessToken ?? '')
     const done = await self.revokeAllSessions({ requestId, accountId: '' }, scope())
     expect(done).toMatchObject({ minimumGeneration: 2n, account: { accountId: mine.accountId } })
-    expect(await refusedAfterMs(mine.accessToken)).toBeLessThan(FELT_WITHIN_MS)
-    expect(await refusedAfterMs(tablet.tokens?.accessToken)).toBeLessThan(FELT_WITHIN_MS)
+    expect(await answerAfterASecond(mine.accessToken)).toBe('SESSION_ENDED')
+    expect(await answerAfterASecond(tablet.tokens?.accessToken)).toBe('SESSION_ENDED')
     for (const token of [mine.refreshToken, tablet.tokens?.refreshToken]) {
       expect(await reasonOf(refresh(bench.anonymous, token))).toBe('SESSION_ENDED')
     }
@@ -121,7 +127,7 @@ describe('another process', () => {
     expect(await enter(again.tokens?.accessToken)).toMatchObject({ accountId: mine.accountId })
   })
 
-  test('I16: learns of it by a hint, long before its next poll', async () => {
+  test('I16: is given a hint, so that it need not wait for its next poll', async () => {
     const { natsUrl } = backing()
     const heard: string[] = []
     const bus = connectBus({
