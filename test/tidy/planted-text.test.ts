@@ -207,6 +207,21 @@ test('documents: what a page names exists', () => {
   expect(found(rule, 'README.md', '`src/gone.ts` of any package')).toEqual([])
 })
 
+test('documents: what people run is named', () => {
+  const manifest = new SourceFile('package.json', '{"scripts":{"start":"a","bench":"b"}}')
+  const run = new SourceFile('test/run.ts', `const SUITES = [\n  'check',\n  'load',\n] as const`)
+  const subjects = (page: string): string[] =>
+    checkDocuments([])([manifest, run, new SourceFile('CONTRIBUTING.md', page)]).map(
+      (finding) => finding.subject,
+    )
+  expect(subjects('npm start, npm run bench, npm test -- load')).toEqual([])
+  expect(subjects('npm run benchmarks')).toEqual([
+    'npm run start',
+    'npm run bench',
+    'npm test -- load',
+  ])
+})
+
 test('documents: each invariant names tests that carry its number', () => {
   const proof = new SourceFile('test/e2e/a.test.ts', `test('I1 to I3: a', f)\ntest('I7, I9: b', f)`)
   const subjects = (row: string): string[] => {

@@ -12,13 +12,14 @@ const NAMED_PATH = /^(?:packages|services|proto|deploy|test|docs|src)\/[\w./-]*$
 const INVARIANTS = 'docs/invariants.md'
 
 /**
- * What the documents name exists: files and folders (`paths` are all files from the root) and for
- * each invariant tests that carry its number.
+ * What the documents name exists: files and folders (`paths` are all files from the root), and for
+ * each invariant tests that carry its number. What people run is named in CONTRIBUTING.md.
  */
 export function checkDocuments(paths: readonly string[]): Rule {
   const known = withFolders(paths)
   return (files) => [
     ...files.filter(({ path }) => path.endsWith('.md')).flatMap((one) => namedPaths(one, known)),
+    ...commandFindings(files),
     ...invariantFindings(files),
   ]
 }
@@ -52,6 +53,28 @@ function namedPaths(file: SourceFile, known: ReadonlySet<string>): Finding[] {
     }
   })
   return findings
+}
+
+/** Every script of the root's manifest and every suite of `npm test` has a line for people. */
+function commandFindings(files: readonly SourceFile[]): Finding[] {
+  const textOf = (path: string) => files.find((one) => one.path === path)?.text ?? ''
+  const { scripts = {} } = JSON.parse(textOf('package.json') || '{}') as {
+    readonly scripts?: Readonly<Record<string, string>>
+  }
+  const suites = /SUITES = \[([^\]]*)\]/.exec(textOf('test/run.ts'))?.[1] ?? ''
+  const wanted = [
+    ...Object.keys(scripts).map((name) => new RegExp(`npm (?:run )?${name}\\b`)),
+    // The checks have a script of their own.
+    ...[...suites.matchAll(/'(\w+)'/g)]
+      .filter(([, suite]) => suite !== 'check')
+      .map(([, suite]) => new RegExp(`npm test -- ${suite}\\b`)),
+  ]
+  const page = 'CONTRIBUTING.md'
+  return wanted.flatMap(({ source }) => {
+    if (new RegExp(source).test(textOf(page))) return []
+    const subject = source.replace('(?:run )?', 'run ').replace('\\b', '')
+    return [{ path: page, line: 1, subject, message: `the command ${subject} is not named` }]
+  })
 }
 
 /** Each invariant of the page has a row of links to files whose tests carry its number. */
