@@ -32,14 +32,14 @@ export interface HelpWanted {
 }
 
 interface RawOptions {
-  readonly exit: boolean
-  readonly copies: string
+  readonly exit?: true
+  readonly copies?: string
   readonly data: string
   readonly only?: string
   readonly purchase: boolean
   readonly ports: string
-  readonly faults: boolean
-  readonly paymentSimulatorOptions: string
+  readonly faults?: true
+  readonly paymentSimulatorOptions?: string
 }
 
 /** Reads the arguments behind `npm start --`; SetupError names the one that is not good. */
@@ -64,32 +64,31 @@ export function parseStartOptions(
   const raw = command.opts<RawOptions>()
   const only = oneOf('--only', raw.only ?? 'everything', ['everything', 'backing'])
   return {
-    exit: raw.exit,
-    copies: parseCopies(raw.copies),
+    exit: raw.exit ?? false,
+    copies: parseCopies(raw.copies ?? ''),
     dataFolder: path.resolve(folder, raw.data),
     only,
     // There is nobody to buy from where only the servers run.
     purchase: raw.purchase && only === 'everything',
     ports: oneOf('--ports', raw.ports, ['fixed', 'auto']),
-    faults: raw.faults,
-    simulator: parsePairs('--payment-simulator-options', raw.paymentSimulatorOptions),
+    faults: raw.faults ?? false,
+    simulator: parsePairs('--payment-simulator-options', raw.paymentSimulatorOptions ?? ''),
   }
 }
 
 function describeCommand(): Command {
   return new Command('npm start --')
     .description('Starts the whole marketplace on this machine and makes a purchase in it.')
-    .option('--exit', 'stop after the purchase; exit code 0 only if it was paid', false)
-    .option('--copies <list>', 'copies of services, such as inventory=2,checkout=2', '')
+    .option('--exit', 'stop after the purchase; exit code 0 only if all holds that must')
+    .option('--copies <list>', 'copies of services, such as inventory=2,checkout=2')
     .option('--data <folder>', 'where everything is kept from start to start', '.holdfast')
     .option('--only <part>', 'backing: Postgres, Redis, NATS and Temporal alone')
     .option('--no-purchase', 'serve without sellers and a purchase')
     .option('--ports <kind>', 'fixed: the ports below; auto: any free ones', 'fixed')
-    .option('--faults', 'links that can be cut and crash points that can be armed', false)
+    .option('--faults', 'links that can be cut and crash points that can be armed')
     .option(
       '--payment-simulator-options <list>',
       'settings of the payment simulator, such as ANSWER_DELAY_MS=200,HANG_MS=5000',
-      '',
     )
     .addHelpText('after', portsHelp())
     .exitOverride()
