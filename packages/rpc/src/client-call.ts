@@ -5,6 +5,7 @@ import { ClientError, Metadata, Status } from 'nice-grpc-common'
 import type { ServiceTokenSource } from './auth.ts'
 import type { ServiceName } from './caller.ts'
 import { callFailure, failureAfterDoubt, isPeersFault } from './client-failure.ts'
+import type { Line } from './client-line.ts'
 import type { CallScope } from './context.ts'
 import {
   HOP_MARGIN_MS,
@@ -25,6 +26,7 @@ export interface ClientCalls {
   readonly retries: 'unavailable' | 'none'
   readonly timeoutMs: number
   readonly clock: Clock
+  readonly line: Pick<Line<unknown>, 'heard' | 'missed'>
   readonly budget: RetryBudget
   readonly breaker: IPolicy | undefined
   /** How long an open breaker refuses, ms. */
@@ -77,7 +79,7 @@ export async function unaryCall(calls: ClientCalls, one: ClientCall): Promise<un
     } catch (error) {
       const failure = failureOf(error, calls, one.name)
       const waitMs = RETRY_WAIT_MS.least + Math.random() * RETRY_WAIT_MS.spread
-      if (!mayRetry({ calls, scope: one.scope, error, attemptNumber, waitMs })) {
+      if (!mayRetry({ calls, one, error, attemptNumber, waitMs })) {
         const told = isDoubtful ? failureAfterDoubt(failure) : failure
         const outcome = told instanceof HoldfastError ? told.kind : 'broken'
         callCounter.add(1, { to, method: one.name, outcome })
@@ -92,16 +94,23 @@ export async function unaryCall(calls: ClientCalls, one: ClientCall): Promise<un
 
 function mayRetry(about: {
   readonly calls: ClientCalls
-  readonly scope: CallScope
+  readonly one: ClientCall
   readonly error: unknown
   readonly attemptNumber: number
   readonly waitMs: number
 }): boolean {
-  const { calls, scope, error, attemptNumber, waitMs } = about
+  const { calls, one, error, attemptNumber, waitMs } = about
   if (calls.retries === 'none' || attemptNumber >= ATTEMPTS_MAX) return false
   if (!(error instanceof CallFailed) || error.code !== Status.UNAVAILABLE) return false
-  if (remainingMs(scope, calls.clock) <= waitMs + HOP_MARGIN_MS) return false
+  // What may have been done is only harmless to repeat under its own name.
+  if (error.failure instanceof OutcomeUnknown && !hasRequestId(one.request)) return false
+  if (remainingMs(one.scope, calls.clock) <= waitMs + HOP_MARGIN_MS) return false
   return calls.budget.mayRetry()
+}
+
+function hasRequestId(request: unknown): boolean {
+  const { requestId } = request as { readonly requestId?: unknown }
+  return typeof requestId === 'string' && requestId !== ''
 }
 
 function failureOf(error: unknown, calls: ClientCalls, name: string): unknown {
@@ -122,7 +131,9 @@ async function attempt(calls: ClientCalls, one: ClientCall): Promise<unknown> {
     const trailer: Trailer = { details: undefined }
     using limit = limitFor(calls, one, givenMs)
     try {
-      return await one.call(one.request, optionsFor(metadata, limit, trailer))
+      const answer = await one.call(one.request, optionsFor(metadata, limit, trailer))
+      calls.line.heard()
+      return answer
     } catch (error) {
       throw wireFailure(error, { calls, one, limit, trailer, givenMs })
     }
@@ -200,6 +211,8 @@ function wireFailure(
   if (error instanceof HoldfastError) return error
   const code = codeOf(error, limit)
   if (code === undefined) return error
+  if (code === Status.DEADLINE_EXCEEDED) calls.line.missed()
+  else if (trailer.details !== undefined) calls.line.heard()
   const failure = callFailure({
     code,
     message: error instanceof ClientError ? error.details : 'The call was given up.',

@@ -9,7 +9,12 @@ import { Status } from 'nice-grpc-common'
 import { errorFromStatus } from './status-details.ts'
 
 /** Texts of grpc-js for a call that was never sent. */
-const NEVER_SENT_TEXTS = ['No connection established', 'Name resolution failed', 'ECONNREFUSED']
+const NEVER_SENT_TEXTS = [
+  'No connection established',
+  'Name resolution failed',
+  'ECONNREFUSED',
+  'Channel closed before call started',
+]
 
 /** Methods whose names say that they change nothing. */
 const READING_NAMES = /^(get|list|validate|watch)/

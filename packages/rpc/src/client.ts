@@ -1,4 +1,3 @@
-import { Channel, ChannelCredentials, type ChannelOptions } from '@grpc/grpc-js'
 import { type Clock, assert } from '@holdfast/kernel'
 import { type Logger, counter } from '@holdfast/telemetry'
 import { ConsecutiveBreaker, type IPolicy, circuitBreaker, handleWhen } from 'cockatiel'
@@ -12,6 +11,7 @@ import {
   streamCall,
   unaryCall,
 } from './client-call.ts'
+import { openLine } from './client-line.ts'
 import type { CallScope } from './context.ts'
 import type {
   RequestOf,
@@ -64,36 +64,28 @@ const breakerChanges = counter(
   'Openings and closings of the breaker in front of a peer',
 )
 
-const CHANNEL_OPTIONS: ChannelOptions = {
-  'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 3_000,
-  'grpc.keepalive_permit_without_calls': 1,
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 1_000,
-  'grpc.enable_retries': 0,
-  'grpc.enable_channelz': 0,
-}
-
 /** Opens a client to all copies of a peer; connects when first used. */
 export function createRpcClient<S extends RpcServiceDefinition>(
   options: RpcClientOptions<S>,
 ): RpcClient<S> {
-  const channel = new Channel(
-    targetFor(options.addresses),
-    ChannelCredentials.createInsecure(),
-    CHANNEL_OPTIONS,
-  )
-  const raw = createClient(options.definition as never, channel) as Record<string, RawMethod>
+  const { definition, to, addresses, clock, log } = options
+  const line = openLine({
+    target: targetFor(addresses),
+    speak: (channel) => createClient(definition as never, channel) as Record<string, RawMethod>,
+    peer: to,
+    clock,
+    log,
+  })
   const calls: ClientCalls = {
     ...options,
+    line,
     budget: createRetryBudget(),
     breaker: options.breaker === 'on' ? createBreaker(options) : undefined,
     breakerPauseMs: BREAKER_HALF_OPEN_MS,
   }
   const methods = Object.fromEntries(
-    Object.entries(options.definition.methods).map(([name, method]) => {
-      const call = raw[name] as RawMethod
+    Object.entries(definition.methods).map(([name, method]) => {
+      const call: RawMethod = (request, how) => line.present()[name]?.(request, how)
       return [
         name,
         method.responseStream
@@ -105,7 +97,7 @@ export function createRpcClient<S extends RpcServiceDefinition>(
     }),
   )
   return Object.assign(methods, {
-    [Symbol.asyncDispose]: async () => channel.close(),
+    [Symbol.asyncDispose]: async () => line[Symbol.dispose](),
   }) as unknown as RpcClient<S>
 }
 

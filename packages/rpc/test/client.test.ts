@@ -1,4 +1,3 @@
-import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
 import {
   IllegalState,
   InvalidInput,
@@ -16,6 +15,7 @@ import {
   heartbeats,
   scope,
   startServer,
+  startWire,
 } from './rpc-kit.ts'
 
 let server: ServerUnderTest
@@ -29,41 +29,6 @@ afterEach(async () => server[Symbol.asyncDispose]())
 const HOLD = idFromUuid('hold', '01890000-0000-7000-8000-000000000001')
 const place = { requestId: 'r-1', holdId: HOLD, orderId: '', lines: [] }
 const away = () => new Unavailable('DEPENDENCY_UNAVAILABLE', 'down')
-
-/** A wire to `target` (or to nothing) that can be cut: what was on its way is lost. */
-async function startWire(
-  target?: string,
-): Promise<AsyncDisposable & { readonly address: string; cut(): void; unplug(): void }> {
-  const sockets = new Set<Socket>()
-  const keep = (socket: Socket): Socket => {
-    sockets.add(socket)
-    socket.on('error', () => undefined)
-    return socket
-  }
-  const tcp = createServer((socket) => {
-    keep(socket)
-    if (target === undefined) return socket.resume()
-    const [host = '', port = ''] = target.split(':')
-    const onward = keep(connect(Number(port), host))
-    return socket.pipe(onward).pipe(socket)
-  })
-  await new Promise<void>((resolve) => tcp.listen(0, '127.0.0.1', resolve))
-  const cut = (): void => {
-    for (const socket of sockets) socket.destroy()
-  }
-  return {
-    address: `127.0.0.1:${(tcp.address() as AddressInfo).port}`,
-    cut,
-    unplug: () => {
-      tcp.close()
-      cut()
-    },
-    [Symbol.asyncDispose]: async () => {
-      tcp.close()
-      cut()
-    },
-  }
-}
 
 describe('what a failed call means', () => {
   test('I8: a peer that is not there did nothing', async () => {
@@ -106,6 +71,17 @@ describe('what a failed call means', () => {
     expect(await call).toContain('no failure')
     expect(seen).toHaveLength(2)
     expect(seen[1]).toEqual(seen[0])
+  })
+
+  test('I6: a lost try without a request_id is not made again', async () => {
+    await using wire = await startWire(server.address)
+    await using inventory = clientOf([wire.address], { retries: 'unavailable' })
+    server.unary = async () => new Promise(() => undefined)
+    const call = failureOf(inventory.setStock({ itemId: 'sti_1' } as never, scope()))
+    await eventually(() => server.served === 1, { withinMs: 5_000 })
+    wire.cut()
+    expect(await call).toBeInstanceOf(OutcomeUnknown)
+    expect(server.served).toBe(1)
   })
 
   test('a peer that hangs in the handshake costs the time given and no more', async () => {
@@ -210,6 +186,15 @@ describe('the breaker', () => {
     server.unary = async () => ({ hold: undefined })
     await eventually(async () => inventory.getHold({ holdId: HOLD }, scope()), { withinMs: 5_000 })
     for (let call = 0; call < 5; call += 1) expect(await ask(inventory)).toContain('no failure')
+  })
+
+  test('opens for a peer that is too slow for a fair time', async () => {
+    await using inventory = clientOf([server.address], { breaker: 'on', timeoutMs: 250 })
+    server.unary = async () => new Promise(() => undefined)
+    for (let call = 0; call < 10; call += 1) await ask(inventory)
+    const before = server.served
+    for (let call = 0; call < 5; call += 1) await ask(inventory)
+    expect([before, server.served]).toEqual([10, 10])
   })
 
   test('refusals of the peer are answers and never open it', async () => {

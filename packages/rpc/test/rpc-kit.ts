@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { type AddressInfo, type Socket, connect as connectTcp, createServer } from 'node:net'
 import { type ClientHttp2Session, connect, constants } from 'node:http2'
 import { credentials, Client as GrpcClient, type Metadata, type ServiceError } from '@grpc/grpc-js'
 import { type Clock, NotFound } from '@holdfast/kernel'
@@ -241,4 +242,53 @@ export async function* heartbeats(
   } finally {
     about.onEnd?.()
   }
+}
+
+/** A wire that can be cut; what was on its way is lost. */
+export interface Wire extends AsyncDisposable {
+  readonly address: string
+  /** While set, connections are taken and never answered. */
+  isDeaf: boolean
+  cut(): void
+  unplug(): void
+  /** Swallows all that the present connections carry and closes none. */
+  hush(): void
+}
+
+/** Lays one to `target`, or to nothing. */
+export async function startWire(target?: string): Promise<Wire> {
+  const sockets = new Set<Socket>()
+  const keep = (socket: Socket): Socket => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    return socket
+  }
+  const tcp = createServer((socket) => {
+    keep(socket)
+    if (target === undefined || wire.isDeaf) return socket.resume()
+    const [host = '', port = ''] = target.split(':')
+    const onward = keep(connectTcp(Number(port), host))
+    return socket.pipe(onward).pipe(socket)
+  })
+  await new Promise<void>((resolve) => tcp.listen(0, '127.0.0.1', resolve))
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
+  const wire: Wire = {
+    isDeaf: false,
+    address: `127.0.0.1:${(tcp.address() as AddressInfo).port}`,
+    cut,
+    hush: () => {
+      for (const socket of sockets) socket.unpipe().resume()
+    },
+    unplug: () => {
+      tcp.close()
+      cut()
+    },
+    [Symbol.asyncDispose]: async () => {
+      tcp.close()
+      cut()
+    },
+  }
+  return wire
 }
