@@ -34,6 +34,8 @@ export interface RpcServerOptions<S extends RpcServiceDefinition, Z extends Requ
   readonly secret: Uint8Array
   /** Says whether the process is ready, for grpc.health.v1. */
   readonly isReady: () => boolean
+  /** What the process needs, by name, and whether it is there: health tells of each by its name. */
+  readonly dependencies?: () => Readonly<Record<string, boolean>>
   /** FileDescriptorSet for reflection. */
   readonly descriptors: Uint8Array
   readonly clock: Clock
@@ -96,6 +98,7 @@ export async function startRpcServer<S extends RpcServiceDefinition, Z extends R
   const health = createHealth({
     services: [definition.fullName],
     isReady: options.isReady,
+    dependencies: options.dependencies ?? (() => ({})),
     draining: draining.signal,
     clock,
   })

@@ -38,6 +38,7 @@ export interface ServerUnderTest extends AsyncDisposable {
   caller: Caller
   callerOf: (authorization: string | undefined) => Caller
   isReady: boolean
+  dependencies: Record<string, boolean>
   /** Calls whose handler has begun. */
   served: number
 }
@@ -63,6 +64,7 @@ export async function startServer(
     caller: ANONYMOUS,
     callerOf: () => under.caller,
     isReady: true,
+    dependencies: {},
     served: 0,
     [Symbol.asyncDispose]: async () => server[Symbol.asyncDispose](),
   }
@@ -88,6 +90,7 @@ export async function startServer(
     authenticator: { authenticate: async (authorization) => under.callerOf(authorization) },
     secret: new Uint8Array(32),
     isReady: () => under.isReady,
+    dependencies: () => under.dependencies,
     descriptors: await readFile(DESCRIPTOR_SET_PATH),
     clock: systemClock,
     log: SILENT_LOGGER,

@@ -37,6 +37,7 @@ test('I25: not ready before every check has passed', async () => {
   await using readiness = watch([database, { name: 'other', check: async () => undefined }])
   expect(readiness.report().ready).toBe(false)
   await eventually(() => readiness.report().missing.join() === 'database', { withinMs: 2_000 })
+  expect(readiness.states()).toEqual({ database: false, other: true })
   database.state = 'there'
   await eventually(() => readiness.report().ready, { withinMs: 2_000 })
 })

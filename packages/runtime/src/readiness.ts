@@ -16,6 +16,8 @@ export interface ReadinessReport {
 /** Watches what the process needs; true within 2 s of a loss and of a return (I25). */
 export interface Readiness extends AsyncDisposable {
   report(): ReadinessReport
+  /** Each thing the process needs by name, and whether it is there, draining or not. */
+  states(): Readonly<Record<string, boolean>>
   /** From now on not ready, whatever the checks say: the process is draining. */
   drain(): void
   onChange(listener: (report: ReadinessReport) => void): void
@@ -69,6 +71,7 @@ export function watchReadiness(options: {
   })
   return {
     report,
+    states: () => Object.fromEntries(options.checks.map(({ name }) => [name, !missing.has(name)])),
     drain: () => {
       draining = true
       tell()

@@ -137,6 +137,7 @@ export async function createCheckout(
         authenticator,
         secret: config.PAGE_TOKEN_KEY_FILE,
         isReady: () => operations.readiness.report().ready,
+        dependencies: () => operations.readiness.states(),
         descriptors: await readFile(DESCRIPTOR_SET_PATH),
         clock,
         log,

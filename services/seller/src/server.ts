@@ -111,6 +111,7 @@ export async function createSeller(
         schemas,
         access,
         isReady,
+        dependencies: () => operations.readiness.states(),
         descriptors: await readFile(DESCRIPTOR_SET_PATH),
       }),
     )

@@ -149,6 +149,7 @@ async function serve(
       authenticator,
       secret: config.PAGE_TOKEN_KEY_FILE,
       isReady: () => operations.readiness.report().ready,
+      dependencies: () => operations.readiness.states(),
       descriptors: await readFile(DESCRIPTOR_SET_PATH),
       clock,
       log,
