@@ -27,6 +27,8 @@ const PROGRESS_EVERY_MS = 5_000
 const PARENT_EVERY_MS = 500
 const OUTPUT_CHARACTERS_MAX = 20_000
 
+// Whoever reads this may go first, as in `npm start | tee log`: that ends nothing here.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 try {
   await main()
 } catch (failure) {

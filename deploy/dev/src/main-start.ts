@@ -11,6 +11,8 @@ import { summarize } from './summary.ts'
 const ROOT = path.resolve(import.meta.dirname, '../../..')
 const startedMs = systemClock.monotonicMs()
 
+// In `npm start | tee log` Ctrl-C ends the reader first: what is said then is lost, nothing else.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 process.exit(await main())
 
 /** The exit code: 0 after a good end, 1 when something stands in the way, 130 when interrupted. */
@@ -24,7 +26,10 @@ async function main(): Promise<number> {
     }
     return await serve(options, interrupted)
   } catch (failure) {
-    if (interrupted.aborted) return 130
+    if (interrupted.aborted) {
+      say('Interrupted; what had started is ended')
+      return 130
+    }
     // A bug, unlike an obstacle, is told with where it is.
     const told =
       failure instanceof SetupError || !(failure instanceof Error) || 'code' in failure
