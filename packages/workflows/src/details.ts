@@ -22,17 +22,43 @@ const WAITS_TEXT: Readonly<Record<PayWaitsFor, string>> = {
   review: 'a person to review the payment, 24 hours at most',
 }
 
+/** Where a step stands among those of its own run. */
+const STEP_PLACES: Readonly<Partial<Record<CheckoutStep, string>>> = {
+  prepare: 'step 1 of 3, ',
+  pay: 'step 2 of 3, ',
+  finish: 'step 3 of 3, ',
+  refund: 'step 1 of 3, ',
+  restock: 'step 2 of 3, ',
+  'finish-refund': 'step 3 of 3, ',
+}
+
+/** What is at stake for buyer and sellers while a step is parked. */
+const AT_STAKE: Readonly<Record<CheckoutStep, string>> = {
+  prepare: 'no money was asked for; stock may be held, and the cart is closed meanwhile.',
+  pay: "the stock is held, and the buyer's money may be reserved or taken.",
+  finish: 'the money was taken and the stock is sold, but the order does not say so yet.',
+  'void-payment': "the buyer's money may be reserved or taken, and the stock is held.",
+  'release-hold': 'no money; the stock stays held from other buyers.',
+  'end-order': "neither money nor stock; the buyer's cart stays closed.",
+  refund: 'the buyer waits for the whole amount.',
+  restock: 'the money is on its way back; the units are missing on hand.',
+  'finish-refund': 'neither money nor stock; the order still reads PAID.',
+}
+
 /** What to look at before deciding about a parked step; the ids stand in the static details. */
+const PAYMENT = 'the payment by `PaymentService/GetPayment`'
+const HOLD = 'the stock hold by `InventoryService/GetHold`'
+const ORDER = 'the order by `CheckoutService/GetOrder`'
 const LOOK_AT: Readonly<Record<CheckoutStep, string>> = {
-  prepare: 'the stock hold by `GetHold`',
-  pay: 'the payment by `GetPayment`, the stock hold by `GetHold`',
-  finish: 'the order by `GetOrder`',
-  'void-payment': 'the payment by `GetPayment`',
-  'release-hold': 'the stock hold by `GetHold`',
-  'end-order': 'the order by `GetOrder`',
-  refund: 'the payment and its refunds by `GetPayment`',
-  restock: 'the stock hold by `GetHold`',
-  'finish-refund': 'the order by `GetOrder`',
+  prepare: HOLD,
+  pay: `${PAYMENT}, ${HOLD}`,
+  finish: ORDER,
+  'void-payment': PAYMENT,
+  'release-hold': HOLD,
+  'end-order': ORDER,
+  refund: `${PAYMENT}, which names its refunds`,
+  restock: HOLD,
+  'finish-refund': ORDER,
 }
 
 const ACTION_NAMES: Readonly<Record<ParkAction, string>> = {
@@ -60,7 +86,7 @@ function paragraphs(...texts: readonly string[]): string {
 /** Details while a step runs, of a purchase or of a refund. */
 export function runningDetails(step: CheckoutStep): string {
   return paragraphs(
-    `**Now:** ${stepText(step)}.`,
+    `**Now:** ${STEP_PLACES[step] ?? ''}${stepText(step)}.`,
     'A failed attempt is repeated by itself; nothing needs to be done by hand.',
     'Attempts and the last failure stand under *Pending Activities*.',
   )
@@ -107,8 +133,9 @@ export function parkedDetails(park: {
     '**Parked: an operator has to decide.** Nothing moves until then.',
     `**Where:** ${stepText(step)}`,
     `**Why:** ${reason}: ${whyParked(reason)}.`,
+    `**At stake:** ${AT_STAKE[step]}`,
     `**Look first** at ${LOOK_AT[step]}; the ids stand under *Details*.`,
-    `**Then decide**, once per park; this is park ${parkSeq} of the order:`,
+    `**Then decide** as an operator, once per park; this is park ${parkSeq} of the order:`,
     '`holdfast.checkout.v1.CheckoutService/ResolveParkedOrder`',
     `\`\`\`\n${JSON.stringify(request, null, 2)}\n\`\`\``,
     choices.join('\n'),
@@ -140,7 +167,7 @@ export function endedDetails(state: string, reason?: EndReason): string {
 
 const PAID_TEXTS: readonly string[] = [
   'The money was taken once, the stock is sold, the cart is closed; the sellers have their parts.',
-  'Shipping, returns and refunds are not part of this run: `GetOrder` shows them.',
+  'Shipping, returns and refunds are not part of this run: `CheckoutService/GetOrder` shows them.',
 ]
 
 /** Details when a refund is over. */

@@ -6,7 +6,12 @@ export interface StartTexts {
   readonly details: string
 }
 
-const LOOK = "The order's row is the truth and this run takes it further: see `GetOrder`."
+/** Histories hold no amounts, so an operator has to be told where they are (I23). */
+const LOOK = [
+  '**What was bought, for how much, and how far it is:** `CheckoutService/GetOrder` with the',
+  "order's id. The order is the truth; this run takes it further, and holds neither amounts, goods",
+  'nor addresses.',
+].join(' ')
 
 const HANDS_OFF = [
   'To act, use `CancelOrder` and, if parked, `ResolveParkedOrder`, which leave an audit row.',
@@ -20,7 +25,7 @@ export function purchaseTexts(order: Order): StartTexts {
   return {
     summary: `Purchase ${order.orderId} from ${from}`,
     details: paragraphs(
-      `A buyer pays once for goods from ${from}.`,
+      `A buyer pays once for goods from ${from}: from the accepted quote to paid, or all undone.`,
       ids([
         ['Order', order.orderId],
         ['Buyer', order.buyerId],
@@ -30,11 +35,11 @@ export function purchaseTexts(order: Order): StartTexts {
         ['Payment', order.paymentId],
         ['Sellers', order.sellerIds.join(', ')],
       ]),
+      LOOK,
       [
         '**Steps:** *prepare* holds stock, *pay* takes the money, *finish* closes order and cart.',
         'What cannot be paid is taken back: payment, stock, order with its cart.',
       ].join(' '),
-      LOOK,
       HANDS_OFF,
     ),
   }
@@ -54,11 +59,11 @@ export function refundTexts(order: Order): StartTexts {
         ['Stock hold', order.holdId],
         ['Sellers', order.sellerIds.join(', ')],
       ]),
+      LOOK,
       [
         '**Steps:** *refund* sends the money, *restock* puts units back, *finish-refund* closes',
         'the order. There is no way back: a step that cannot go on is parked until it can.',
       ].join(' '),
-      LOOK,
     ),
   }
 }
