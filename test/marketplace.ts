@@ -27,10 +27,20 @@ export interface Marketplace {
   openShop(options: { readonly units: number; readonly priceMinor?: bigint }): Promise<Shop>
   /** Ends a process at once by SIGKILL and returns when another pid has taken its place. */
   killAndAwaitReturn(name: string, copy?: number): Promise<void>
+  /** The same for every copy of a process at once; answers the time just before the kill. */
+  killAllAndAwaitReturn(name: string): Promise<Date>
+  /** Sends a signal to every copy of a process, or to a server. Fails when none runs. */
+  signal(name: string, signal: NodeJS.Signals): void
+  /** From now on the provider does what it is asked to, and nobody hears of it. */
+  silenceProvider(silence: ProviderSilence): Promise<void>
+  /** Ends every silence of the provider. Idempotent. */
+  endProviderSilence(): Promise<void>
   /** What the payment provider itself charged for one payment, by its own ledger. */
   chargesOf(ref: string): Promise<readonly ProviderCharge[]>
   /** Every charge in the provider's own ledger, oldest first. */
   charges(): Promise<readonly ProviderCharge[]>
+  /** Money that moved for one payment, by the provider's own ledger. */
+  transactionsOf(ref: string): Promise<readonly ProviderTransaction[]>
   /** All money that moved by the provider's own ledger, oldest first. */
   transactions(): Promise<readonly ProviderTransaction[]>
   /** Resolves when every process is there and ready. */
@@ -39,12 +49,11 @@ export interface Marketplace {
   openDatabase(service: ServiceName, connectionsMax?: number): Pool
 }
 
-/** One charge in the provider's own ledger. */
+/** One charge in the provider's own ledger: an amount it authorised, captured or not. */
 export interface ProviderCharge {
   readonly ref: string
   readonly currency: string
   readonly amountMinor: string
-  readonly state?: string
 }
 
 /** Money that moved in the provider's own ledger: a capture, or a refund, which is negative. */
@@ -53,6 +62,13 @@ export interface ProviderTransaction {
   readonly ref: string
   readonly currency: string
   readonly amountMinor: string
+}
+
+/** How many calls of each kind the provider leaves without an answer. */
+export interface ProviderSilence {
+  readonly confirms: number
+  readonly captures: number
+  readonly reads: number
 }
 
 /** The marketplace that runs on this data folder. */
@@ -79,8 +95,18 @@ export function marketplaceOn(dataFolder: string): Marketplace {
       })
     },
     killAndAwaitReturn: async (name, copy = 1) => killAndAwaitReturn(endpoints, name, copy),
+    killAllAndAwaitReturn: async (name) => killAllAndAwaitReturn(endpoints, name),
+    signal: (name, signal) => {
+      for (const pid of pidsOf(endpoints(), name)) process.kill(pid, signal)
+    },
+    silenceProvider: async (silence) => silenceProvider(endpoints(), silence),
+    endProviderSilence: async () => {
+      await askProvider(endpoints(), '/admin/scripts', { method: 'DELETE' })
+    },
     chargesOf: async (ref) => readProvider<ProviderCharge>(endpoints(), '/v1/charges', ref),
     charges: async () => readProvider<ProviderCharge>(endpoints(), '/v1/charges'),
+    transactionsOf: async (ref) =>
+      readProvider<ProviderTransaction>(endpoints(), '/v1/transactions', ref),
     transactions: async () => readProvider<ProviderTransaction>(endpoints(), '/v1/transactions'),
     awaitAll: async () => awaitAll(endpoints),
     openDatabase: (service, connectionsMax = 2) =>
@@ -146,6 +172,50 @@ async function killAndAwaitReturn(
   )
 }
 
+/** What runs under this name, every copy of it. */
+function pidsOf({ processes, backing }: Endpoints, name: string): readonly number[] {
+  const found = [...processes, ...backing].filter((one) => one.name === name)
+  if (found.length === 0) throw new Error(`There is no process ${name}.`)
+  return found.map(({ pid }) => present(pid, `the process id of ${name}`))
+}
+
+async function killAllAndAwaitReturn(endpoints: () => Endpoints, name: string): Promise<Date> {
+  const before = pidsOf(endpoints(), name)
+  const killedAt = systemClock.now()
+  for (const pid of before) process.kill(pid, 'SIGKILL')
+  await eventually(() => !pidsOf(endpoints(), name).some((pid) => before.includes(pid)), {
+    withinMs: BACK_WITHIN_MS,
+  })
+  return killedAt
+}
+
+async function silenceProvider(endpoints: Endpoints, silence: ProviderSilence): Promise<void> {
+  const script = { effect: 'yes', answer: 'timeout', webhook: 'never' }
+  const orders = [
+    { operation: 'confirm', times: silence.confirms },
+    { operation: 'capture', times: silence.captures },
+    { operation: 'get', times: silence.reads },
+  ]
+  for (const order of orders) {
+    const body = JSON.stringify({ ref: '*', script, ...order })
+    await askProvider(endpoints, '/admin/scripts', { method: 'POST', body })
+  }
+}
+
+/** One call of the provider's own HTTP interface, with its key; fails unless it is answered 2xx. */
+async function askProvider(
+  { secretsFolder, paymentSimulator }: Endpoints,
+  path: string,
+  request: { readonly method: string; readonly body?: string },
+): Promise<unknown> {
+  const key = readFileSync(join(secretsFolder, 'payment-provider-key'), 'utf8').trim()
+  const json = request.body === undefined ? {} : { 'content-type': 'application/json' }
+  const headers = { authorization: `Bearer ${key}`, ...json }
+  const answer = await fetch(`${paymentSimulator}${path}`, { ...request, headers })
+  if (!answer.ok) throw new Error(`The provider answers ${answer.status} to ${path}.`)
+  return answer.json()
+}
+
 interface ProviderPage<T> {
   readonly data: readonly T[]
   readonly next: number
@@ -160,15 +230,13 @@ async function readProvider<T>(
   path: string,
   ref?: string,
 ): Promise<readonly T[]> {
-  const key = readFileSync(join(endpoints.secretsFolder, 'payment-provider-key'), 'utf8').trim()
   const found: T[] = []
   let after = 0
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const query = new URLSearchParams({ limit: '500', after: String(after) })
     if (ref !== undefined) query.set('ref', ref)
-    const url = `${endpoints.paymentSimulator}${path}?${query.toString()}`
-    const answer = await fetch(url, { headers: { authorization: `Bearer ${key}` } })
-    const { data, next, hasMore } = (await answer.json()) as ProviderPage<T>
+    const answer = await askProvider(endpoints, `${path}?${query.toString()}`, { method: 'GET' })
+    const { data, next, hasMore } = answer as ProviderPage<T>
     found.push(...data)
     if (!hasMore) return found
     after = next

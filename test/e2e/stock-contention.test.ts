@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { present } from '@holdfast/kernel'
 import { type Order, Order_State } from '@holdfast/proto/checkout'
 import { ErrorReason } from '@holdfast/proto/type'
@@ -10,8 +11,10 @@ import {
   logIn,
   placeOrder,
   quoteCart,
+  type WantedOffer,
 } from '@holdfast/dev'
 import { systemClock } from '@holdfast/runtime'
+import { eventually } from '@holdfast/testkit'
 import { expect, test } from 'vitest'
 import { openMarketplace } from './marketplace.ts'
 
@@ -20,51 +23,89 @@ const UNITS = 20
 
 const marketplace = openMarketplace()
 
+/** Way of an order that took its units once and kept them. */
+const PAID_PATH = [Order_State.PENDING, Order_State.RESERVED, Order_State.PAYING, Order_State.PAID]
+
+/** An order that came to its end, and when it was asked for. */
 interface Attempt {
   readonly order: Order
   readonly startedAtMs: number
-  readonly endedAtMs: number
 }
 
-async function buy(offer: Parameters<typeof fillCart>[1][number]): Promise<Attempt> {
+/** Enough for 100 buyers at once on a machine that does other things too. */
+const HOUSE_UNDER_LOAD_MS = 300_000
+
+/** How long a buyer asks what became of its order: all of them share two cores. */
+const PATIENCE_MS = 90_000
+
+/** Bound on orders of one buyer: one is given up after 10 s without a payment. */
+const ORDERS_MAX = 10
+
+/** Orders until the order says something about the stock. */
+async function buy(offer: WantedOffer): Promise<Attempt> {
   await using guest = await enterAsGuest(marketplace.stage())
-  const quote = await quoteCart(guest, await fillCart(guest, [offer]))
-  const startedAtMs = systemClock.now().getTime()
-  const placed = await placeOrder(guest, {
-    quoteId: quote.quoteId,
-    paymentMethodToken: 'pm_sim_ok',
-  })
-  let order = placed
-  for await (const next of followOrder(guest, placed)) order = next
-  return { order, startedAtMs, endedAtMs: systemClock.now().getTime() }
+  const cartId = await fillCart(guest, [offer])
+  for (let orders = 0; orders < ORDERS_MAX; orders += 1) {
+    const { quoteId } = await quoteCart(guest, cartId)
+    const startedAtMs = systemClock.now().getTime()
+    const ask = { quoteId, paymentMethodToken: 'pm_sim_ok', requestId: randomUUID() }
+    // The same request again, until it is known what became of it.
+    let order = await eventually(() => placeOrder(guest, ask), { withinMs: PATIENCE_MS })
+    for await (const next of followOrder(guest, order)) order = next
+    // A machine under load may not come to the payment in time; the cart is the buyer's again.
+    if (order.failureReason !== ErrorReason.ABANDONED) return { order, startedAtMs }
+  }
+  throw new Error(`${ORDERS_MAX} orders of one buyer were given up.`)
 }
 
-test('I4, I5: 100 buyers over two copies get exactly 20 units, each refusal is true', async () => {
-  const shop = await marketplace.openShop({ units: UNITS })
-  const attempts = await Promise.all(Array.from({ length: BUYERS }, () => buy(shop.offer)))
-  const paid = attempts.filter(({ order }) => order.state === Order_State.PAID)
-  const refused = attempts.filter(({ order }) => order.state === Order_State.REJECTED)
-  expect({ paid: paid.length, refused: refused.length }).toEqual({
-    paid: UNITS,
-    refused: BUYERS - UNITS,
-  })
-  const reasons = new Set(refused.map(({ order }) => order.failureReason))
-  expect(reasons).toEqual(new Set([ErrorReason.OUT_OF_STOCK]))
-  const level = await shop.stock()
-  expect(level).toMatchObject({ onHand: 0, reserved: 0 })
-  // I5: none was refused before the last unit was taken. The hold's time is the database's.
-  await using operator = await logIn(
-    marketplace.stage(),
-    firstOperator(marketplace.endpoints()),
-    'operator',
-  )
-  const takenAtMs = await Promise.all(paid.map(async ({ order }) => heldAtMs(operator, order)))
-  const soldOutAtMs = Math.max(...takenAtMs)
-  expect(refused.filter(({ endedAtMs }) => endedAtMs < soldOutAtMs)).toEqual([])
-  const charges = await Promise.all(paid.map(({ order }) => marketplace.chargesOf(order.paymentId)))
-  expect(charges.map((list) => list.length)).toEqual(paid.map(() => 1))
-})
+test(
+  'I4, I5: 100 buyers over two copies get exactly 20 units, each refusal is true',
+  async () => {
+    const shop = await marketplace.openShop({ units: UNITS })
+    const attempts = await Promise.all(Array.from({ length: BUYERS }, () => buy(shop.offer)))
+    const paid = attempts.filter(({ order }) => order.state === Order_State.PAID)
+    const refused = attempts.filter(({ order }) => order.state === Order_State.REJECTED)
+    expect({ paid: paid.length, refused: refused.length }).toEqual({
+      paid: UNITS,
+      refused: BUYERS - UNITS,
+    })
+    const reasons = new Set(refused.map(({ order }) => order.failureReason))
+    expect(reasons).toEqual(new Set([ErrorReason.OUT_OF_STOCK]))
+    const level = await shop.stock()
+    expect(level).toMatchObject({ onHand: 0, reserved: 0 })
+    await using operator = await logIn(
+      marketplace.stage(),
+      firstOperator(marketplace.endpoints()),
+      'operator',
+    )
+    const takenAtMs = await Promise.all(paid.map(async ({ order }) => heldAtMs(operator, order)))
+    // I5: nothing was given back, so the units left at a time are those not taken by then. A
+    // refusal is true when none was left at the end of its own interval, which is from the call
+    // to the time it bears.
+    const unitsLeftAt = (atMs: number): number =>
+      UNITS - takenAtMs.filter((heldAt) => heldAt <= atMs).length
+    const refusals = refused.map(({ order, startedAtMs }) => {
+      const refusedAtMs = enteredAtMs(order, Order_State.REJECTED)
+      return { orderId: order.orderId, startedAtMs, refusedAtMs, left: unitsLeftAt(refusedAtMs) }
+    })
+    expect(refusals.filter(({ left }) => left > 0)).toEqual([])
+    expect(refusals.filter((one) => one.refusedAtMs < one.startedAtMs)).toEqual([])
+    for (const { order } of paid) expect(order.history.map(({ state }) => state)).toEqual(PAID_PATH)
+    const charges = await Promise.all(
+      paid.map(({ order }) => marketplace.chargesOf(order.paymentId)),
+    )
+    expect(charges.map((list) => list.length)).toEqual(paid.map(() => 1))
+  },
+  HOUSE_UNDER_LOAD_MS,
+)
 
+/** When an order entered a state, by its own history; the time is the database's. */
+function enteredAtMs(order: Order, state: Order_State): number {
+  const entered = order.history.find((one) => one.state === state)
+  return present(entered?.transitionTime, 'time of the transition').getTime()
+}
+
+/** When an order's units were taken, by its hold; the time is the database's. */
 async function heldAtMs(operator: Actor, order: Order): Promise<number> {
   const request = { holdId: order.holdId }
   const { hold } = await operator.ask(async (scope) =>
