@@ -4,13 +4,7 @@ import {
   type ServerInterceptingCallInterface,
   ServerInterceptingCall,
 } from '@grpc/grpc-js'
-import {
-  type Clock,
-  InvalidInput,
-  type KnownError,
-  Overloaded,
-  Unavailable,
-} from '@holdfast/kernel'
+import { type Clock, InvalidInput, type KnownError, Overloaded } from '@holdfast/kernel'
 import { type Logger, counter } from '@holdfast/telemetry'
 import type { PriorityClass } from './access.ts'
 import { CLASS_KEY, handedClass } from './handed-class.ts'
@@ -42,14 +36,13 @@ export interface AdmissionOptions {
   readonly classOf: (path: string) => PriorityClass | undefined
   /** True when the header proves a service; only asked for a class that was handed on. */
   readonly isService: (authorization: string) => Promise<boolean>
-  readonly draining: AbortSignal
   readonly clock: Clock
   readonly log: Logger
 }
 
 /**
- * Refuses before anything is decoded: too much metadata, a security header sent twice, a server
- * that is going, too many calls at once for the call's class. Hands the deadline on to the handler.
+ * Refuses before anything is decoded: too much metadata, a security header sent twice, too many
+ * calls at once for the call's class. Hands the deadline on to the handler.
  */
 export function createAdmission(options: AdmissionOptions): ServerInterceptor {
   const { gate, clock, log } = options
@@ -79,7 +72,7 @@ export function createAdmission(options: AdmissionOptions): ServerInterceptor {
       start: (next) =>
         next({
           onReceiveMetadata: (metadata, pass) => {
-            const refusal = refuseMetadata(metadata) ?? refuseDraining(options.draining)
+            const refusal = refuseMetadata(metadata)
             if (refusal !== undefined) return refuse(refusal, own)
             const handed = handedClass(metadata.get(CLASS_KEY)[0])
             const isRaise = handed !== undefined && rankOf(handed) < rankOf(own)
@@ -153,16 +146,6 @@ function refuseMetadata(metadata: Metadata): KnownError | undefined {
     }
   }
   return undefined
-}
-
-function refuseDraining(draining: AbortSignal): KnownError | undefined {
-  if (!draining.aborted) return undefined
-  return new Unavailable(
-    'SHUTTING_DOWN',
-    'This copy of the service is shutting down; repeat with the same request_id.',
-    {},
-    { retryAfterMs: 100 },
-  )
 }
 
 function overloaded(): KnownError {

@@ -14,6 +14,8 @@ const NEVER_SENT_TEXTS = [
   'Name resolution failed',
   'ECONNREFUSED',
   'Channel closed before call started',
+  // REFUSED_STREAM of HTTP/2: a server that drains took no notice of it.
+  'Stream refused by server',
 ]
 
 /** Methods whose names say that they change nothing. */

@@ -75,7 +75,6 @@ export async function startRpcServer<S extends RpcServiceDefinition, Z extends R
       const scope = scopeFor({ timeoutMs: PROOF_MS_MAX, clock })
       return (await options.authenticator.authenticate(authorization, scope)).kind === 'service'
     },
-    draining: draining.signal,
     clock,
     log,
   })

@@ -43,6 +43,25 @@ describe.concurrent('a server that goes, and one that waits for nobody', () => {
     await gone
   })
 
+  test('I8: has done nothing of what still comes over an open connection', async () => {
+    const server = await startServer()
+    await using inventory = clientOf([server.address])
+    const gate = Promise.withResolvers<void>()
+    server.unary = async () => {
+      await gate.promise
+      return { hold: undefined }
+    }
+    const first = failureOf(inventory.getHold({ holdId: '' }, scope()))
+    await eventually(() => server.served === 1, { withinMs: 10_000 })
+    const gone = server[Symbol.asyncDispose]()
+    const late = Array.from({ length: 20 }, () => failureOf(inventory.placeHold(PLACE, scope())))
+    for (const outcome of await Promise.all(late)) expect(outcome).toBeInstanceOf(Unavailable)
+    gate.resolve()
+    expect(await first).toContain('no failure')
+    await gone
+    expect(server.served).toBe(1)
+  })
+
   test('sends readers of streams on at once, and does not wait for them', async () => {
     const server = await startServer()
     await using inventory = clientOf([server.address])
