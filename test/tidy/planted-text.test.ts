@@ -207,6 +207,19 @@ test('documents: what a page names exists', () => {
   expect(found(rule, 'README.md', '`src/gone.ts` of any package')).toEqual([])
 })
 
+test('documents: each RPC is named on the page of its service', () => {
+  const proto = new SourceFile(
+    'proto/holdfast/cart/v1/cart_service.proto',
+    'service CartService {\n  rpc GetCart(A) returns (B);\n  rpc Get(A) returns (B);\n}\n',
+  )
+  const subjects = (page: string): string[] =>
+    checkDocuments([])([proto, new SourceFile('services/cart/README.md', page)]).map(
+      (finding) => finding.subject,
+    )
+  expect(subjects('`GetCart` and `Get`')).toEqual([])
+  expect(subjects('`GetCart`')).toEqual(['Get'])
+})
+
 test('documents: what people run is named', () => {
   const manifest = new SourceFile('package.json', '{"scripts":{"start":"a","bench":"b"}}')
   const run = new SourceFile('test/run.ts', `const SUITES = [\n  'check',\n  'load',\n] as const`)

@@ -13,12 +13,14 @@ const INVARIANTS = 'docs/invariants.md'
 
 /**
  * What the documents name exists: files and folders (`paths` are all files from the root), and for
- * each invariant tests that carry its number. What people run is named in CONTRIBUTING.md.
+ * each invariant tests that carry its number. Each RPC is named on its service's page, and what
+ * people run in CONTRIBUTING.md.
  */
 export function checkDocuments(paths: readonly string[]): Rule {
   const known = withFolders(paths)
   return (files) => [
     ...files.filter(({ path }) => path.endsWith('.md')).flatMap((one) => namedPaths(one, known)),
+    ...rpcFindings(files),
     ...commandFindings(files),
     ...invariantFindings(files),
   ]
@@ -53,6 +55,20 @@ function namedPaths(file: SourceFile, known: ReadonlySet<string>): Finding[] {
     }
   })
   return findings
+}
+
+/** Each RPC is named on the page of its service. */
+function rpcFindings(files: readonly SourceFile[]): Finding[] {
+  return files.flatMap((file) => {
+    const service = /^proto\/holdfast\/(\w+)\/v1\//.exec(file.path)?.[1]
+    if (service === undefined) return []
+    const readme = `services/${service}/README.md`
+    const page = files.find(({ path }) => path === readme)?.text ?? ''
+    return [...file.text.matchAll(/^\s*rpc\s+(\w+)/gm)].flatMap(([, subject = '']) => {
+      if (new RegExp(`\\b${subject}\\b`).test(page)) return []
+      return [{ path: readme, line: 1, subject, message: `the RPC ${subject} is not named` }]
+    })
+  })
 }
 
 /** Every script of the root's manifest and every suite of `npm test` has a line for people. */
