@@ -296,7 +296,12 @@ export const ORDER_KEY_LIFE = '400 days'
 export const QUOTE_LIFE = '30 minutes'
 /** A new order is started by whoever placed it; past this the jobs start it. */
 export const START_DUE_IN = '2 seconds'
-/** Without a payment for this long after it was placed, an order is given up. */
-export const ABANDON_AFTER = '10 seconds'
+/**
+ * Without a payment for this long after it was placed, an order is given up. Only its buyer's own
+ * request can make the payment, and callers repeat it for a minute before they give up themselves.
+ */
+export const ABANDON_AFTER = '75 seconds'
+/** An order without a payment for this long makes way for another order of the same cart. */
+export const MAKES_WAY_AFTER = '10 seconds'
 /** A live order past its start is looked at again this much later, in case its run was lost. */
 export const LIVE_LOOK_IN = '5 minutes'

@@ -182,13 +182,15 @@ export async function beginRefund(tx: Tx, order: Order, by: ChangedBy): Promise<
  * False when it went on meanwhile.
  */
 export async function abandonOrder(db: PrimaryDb, orderId: OrderId): Promise<boolean> {
-  return db.transaction(async (tx) => {
-    const order = await lockOrder(tx, orderId)
-    if (order.state !== 'PENDING' || order.paymentState !== undefined) return false
-    const by = { kind: 'CLOCK', actor: 'job:starter', reason: 'ABANDONED' } as const
-    await endLocked(tx, order, { ...by, parks: 'left' })
-    return true
-  })
+  return db.transaction(async (tx) => giveUpUnpaid(tx, orderId, 'job:starter'))
+}
+
+/** The same inside a transaction of the caller's. */
+export async function giveUpUnpaid(tx: Tx, orderId: OrderId, actor: string): Promise<boolean> {
+  const order = await lockOrder(tx, orderId)
+  if (order.state !== 'PENDING' || order.paymentState !== undefined) return false
+  await endLocked(tx, order, { kind: 'CLOCK', actor, reason: 'ABANDONED', parks: 'left' })
+  return true
 }
 
 /**

@@ -1,5 +1,6 @@
 import {
   type CartId,
+  Conflict,
   type HoldId,
   IllegalState,
   type Id,
@@ -21,7 +22,8 @@ import {
   requestKeyHash,
   sql,
 } from '@holdfast/pg'
-import { type BuyerId, LIVE_STATES, START_DUE_IN, type Order } from './domain.ts'
+import { type BuyerId, LIVE_STATES, MAKES_WAY_AFTER, START_DUE_IN, type Order } from './domain.ts'
+import { giveUpUnpaid } from './store-end.ts'
 import {
   ORDER_OWN_COLUMNS,
   type OrderRow,
@@ -66,9 +68,11 @@ const readForOrder = sql<OrderableQuote>(
    FROM quote q WHERE q.quote_id = $1`,
 )
 
-const findLive = sql<{ order_id: string }>(
+const findLive = sql<{ order_id: string; makes_way: boolean }>(
   'checkout.order.find_live',
-  `SELECT order_id FROM purchase WHERE cart_id = $1 AND state IN (${quoted(LIVE_STATES)})`,
+  `SELECT order_id,
+     state = 'PENDING' AND payment_state IS NULL AND created_at < now() - $2::interval AS makes_way
+   FROM purchase WHERE cart_id = $1 AND state IN (${quoted(LIVE_STATES)}) FOR UPDATE`,
 )
 
 const insertOrderRow = sql<OrderRow>(
@@ -116,7 +120,10 @@ export async function placeOrder(
     // The insert has waited for whoever holds the cart: perhaps this very request, tried twice.
     const same = await findKnown(tx, key, hashes)
     if (same !== undefined) return { orderId: same, placed: undefined }
-    throw await cartHasOrder(tx, idFromUuid('cart', quote.cart_id))
+    await clearCart(tx, idFromUuid('cart', quote.cart_id))
+    const second = await insertOrder(tx, ask, quote, present(hashes[0], 'the first key'))
+    if (second === undefined) throw quickerOrder()
+    return { orderId: second.orderId, placed: second }
   }, AGAIN_ON)
 }
 
@@ -173,13 +180,24 @@ async function insertOrder(
   return changeOrder(tx, placed, { ...change, failureIds: ask.shortItemIds }, by)
 }
 
-async function cartHasOrder(tx: Tx, cartId: CartId): Promise<Error> {
-  const live = (await tx.query(findLive, [uuidOf(cartId)])).rows[0]
-  const text = 'This cart has an order under way; look at that one or cancel it first.'
-  // The other order may have ended between the two statements; then the same request succeeds.
-  const details =
-    live === undefined ? {} : { order_id: idFromUuid('order', live.order_id) satisfies OrderId }
-  return new IllegalState('CART_HAS_ORDER', text, details)
+/**
+ * Ends the live order of a cart when nobody has paid for it in time; else fails with
+ * CART_HAS_ORDER and its id.
+ */
+async function clearCart(tx: Tx, cartId: CartId): Promise<void> {
+  const live = (await tx.query(findLive, [uuidOf(cartId), MAKES_WAY_AFTER])).rows[0]
+  if (live === undefined) return
+  const orderId: OrderId = idFromUuid('order', live.order_id)
+  if (!live.makes_way) {
+    const text = 'This cart has an order under way; look at that one or cancel it first.'
+    throw new IllegalState('CART_HAS_ORDER', text, { order_id: orderId })
+  }
+  await giveUpUnpaid(tx, orderId, 'checkout')
+}
+
+function quickerOrder(): Conflict {
+  const text = 'Another order of this cart was quicker; try again with the same request_id.'
+  return new Conflict('KEY_IN_PROGRESS', text, {}, { retryAfterMs: 200 })
 }
 
 /** States as SQL literals; they are constants of this house, never input. */
