@@ -8,9 +8,9 @@ const PLACES_KEPT = 32
 export const STREAMS_MAX = 2_048
 
 /** A mean wait above this, ms, is a queue that grows: it sheds one class more. */
-export const WAIT_MS_SHED = 20
+const WAIT_MS_SHED = 20
 /** A mean wait below this, ms, lets one class in again. */
-export const WAIT_MS_READMIT = 10
+const WAIT_MS_READMIT = 10
 /** With fewer calls in flight than this the wait is not theirs, and shedding would cure nothing. */
 const BUSY_IN_FLIGHT = 64
 
