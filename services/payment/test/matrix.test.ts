@@ -3,7 +3,7 @@ import { Payment_State, Refund_State, RefundReason } from '@holdfast/proto/payme
 import { newId } from '@holdfast/runtime'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type PaymentUnderTest, scope, startPayment } from './payment-under-test.ts'
+import { asking, type PaymentUnderTest, scope, startPayment } from './payment-under-test.ts'
 
 let payment: PaymentUnderTest
 let jobs: AsyncDisposable
@@ -134,7 +134,8 @@ test(
       const one = await payment.create(METHOD_OK)
       await payment.authorize(one)
       await order(one.paymentId, 'cancel', cell)
-      await payment.checkout.voidPayment(one.verb(), scope())
+      const verb = one.verb()
+      await asking(() => payment.checkout.voidPayment(verb, scope()))
       await eventually(
         async () => (await payment.get(one.paymentId)).state === Payment_State.VOIDED,
         RESOLVED,
@@ -154,12 +155,9 @@ test(
       await payment.capture(one)
       const refundId = newId('refund')
       await order(one.paymentId, 'refund', cell, { ref: refundId, operation: 'find' })
-      const refund = {
-        refundId,
-        amount: one.amount,
-        reason: RefundReason.CANCELLED,
-      }
-      await payment.checkout.refundPayment({ ...one.verb(), ...refund }, scope())
+      const refund = { refundId, amount: one.amount, reason: RefundReason.CANCELLED }
+      const request = { ...one.verb(), ...refund }
+      await asking(() => payment.checkout.refundPayment(request, scope()))
       await eventually(async () => {
         const { refunds } = await payment.checkout.getPayment(one, scope())
         return refunds[0]?.state === Refund_State.SUCCEEDED

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { type OrderId, type PaymentId, present, type SellerId } from '@holdfast/kernel'
+import {
+  isHoldfastError,
+  type OrderId,
+  type PaymentId,
+  present,
+  type SellerId,
+} from '@holdfast/kernel'
 import { type Payment, Payment_State, PaymentServiceDefinition } from '@holdfast/proto/payment'
 import { type Caller, createRpcClient, type RpcClient, scopeFor } from '@holdfast/rpc'
 import { newId, systemClock } from '@holdfast/runtime'
@@ -76,6 +82,29 @@ export const scope = () => scopeFor({ timeoutMs: 20_000, clock: systemClock })
 
 /** A new request id. */
 export const requestId = (): string => randomUUID()
+
+/**
+ * Asks as a caller does: again under the same request_id while a starved machine refuses it or
+ * loses the answer. Fails as the call does otherwise.
+ */
+export async function asking<T>(call: () => Promise<T>): Promise<T> {
+  const end = await eventually(
+    () =>
+      call().then(
+        (answer) => ({ answer }),
+        (error: unknown) => !isForNow(error) && { error },
+      ),
+    KNOWN,
+  )
+  if ('error' in end) throw end.error
+  return end.answer
+}
+
+const FOR_NOW: ReadonlySet<string> = new Set(['unavailable', 'overloaded', 'outcome-unknown'])
+
+function isForNow(error: unknown): boolean {
+  return isHoldfastError(error) && FOR_NOW.has(error.kind)
+}
 
 /** A member of the seller with this role. */
 export function memberOf(sellerId: SellerId, role: 'owner' | 'viewer' = 'viewer'): Caller {
@@ -209,7 +238,7 @@ function checkoutVerbs(checkout: Client): CheckoutVerbs {
   return {
     create: async (methodToken, splits) => {
       const request = createRequest(methodToken, splits)
-      await checkout.createPayment(request, scope())
+      await asking(() => checkout.createPayment(request, scope()))
       const { paymentId, orderId, amount } = request
       const verb = () => ({ requestId: requestId(), paymentId, orderId })
       return { paymentId, orderId, amount, verb }

@@ -255,30 +255,25 @@ test('I2: a void ends an authorisation nobody heard of, at the provider too', as
 })
 
 test('I9: a payment is unresolved while the provider is away, and resolves after', async () => {
-  const away = await startPayment({ copies: 1, callLimitMs: 400 })
-  const loops = await away.startJobs()
+  const { provider, checkout } = payment
+  const one = await payment.create(METHOD_OK)
+  const held = await payment.create(METHOD_OK)
+  await payment.authorize(held)
+  await provider.stop()
   try {
-    const one = await away.create(METHOD_OK)
-    const held = await away.create(METHOD_OK)
-    await away.authorize(held)
-    await away.provider.stop()
-    const waiting = await away.checkout.authorizePayment(one.verb(), scope())
+    const waiting = await checkout.authorizePayment(one.verb(), scope())
     expect(waiting.payment?.state).toBe(Payment_State.CREATED)
     const capture = { ...held.verb(), amount: held.amount }
-    const answer = await away.checkout.capturePayment(capture, scope())
+    const answer = await checkout.capturePayment(capture, scope())
     expect(answer.payment?.state).toBe(Payment_State.CAPTURING)
     expect(answer.payment?.unresolvedSinceTime).toBeInstanceOf(Date)
-    await away.provider.start()
-    await eventually(
-      async () => (await away.get(held.paymentId)).state === Payment_State.CAPTURED,
-      LONG,
-    )
-    expect((await away.authorize(one)).state).toBe(Payment_State.AUTHORIZED)
-    expect(await away.provider.rows('transactions', held.paymentId)).toHaveLength(1)
   } finally {
-    await loops[Symbol.asyncDispose]()
-    await away[Symbol.asyncDispose]()
+    await provider.start()
   }
+  await untilState(held.paymentId, Payment_State.CAPTURED)
+  expect((await payment.get(held.paymentId)).state).toBe(Payment_State.CAPTURED)
+  expect((await payment.authorize(one)).state).toBe(Payment_State.AUTHORIZED)
+  expect(await provider.rows('transactions', held.paymentId)).toHaveLength(1)
 })
 
 test('a required action ends by the webhook that tells of it', async () => {
