@@ -80,10 +80,13 @@ export function createAdmission(options: AdmissionOptions): ServerInterceptor {
             const asked = isRaise ? own : (handed ?? own)
             if (gate.enter({ kind, class: asked })) return admit(metadata, pass)
             if (!isRaise) return refuse(overloaded(), asked)
-            return void proveService(metadata).then((isProven) => {
-              if (isProven && gate.enter({ kind, class: handed })) return admit(metadata, pass)
-              return refuse(overloaded(), own)
-            })
+            return void proveService(metadata)
+              .then((isProven) => {
+                if (isProven && gate.enter({ kind, class: handed })) return admit(metadata, pass)
+                return refuse(overloaded(), own)
+              })
+              // Nobody above hears of it, and unheard it would end the process.
+              .catch((cause: unknown) => call.sendStatus(withDetails(replyFor(cause, ''))))
           },
           onCancel: countOut,
         }),
