@@ -9,6 +9,7 @@ import {
   firstOperator,
   followOrder,
   logIn,
+  orderStateName,
   placeOrder,
   quoteCart,
   type WantedOffer,
@@ -95,6 +96,17 @@ test(
       paid.map(({ order }) => marketplace.chargesOf(order.paymentId)),
     )
     expect(charges.map((list) => list.length)).toEqual(paid.map(() => 1))
+  },
+  HOUSE_UNDER_LOAD_MS,
+)
+
+test(
+  'I5: as many buyers at once over two copies as there are units are all served',
+  async () => {
+    const shop = await marketplace.openShop({ units: UNITS })
+    const attempts = await Promise.all(Array.from({ length: UNITS }, () => buy(shop.offer)))
+    const states = attempts.map(({ order }) => orderStateName(order.state))
+    expect(states).toEqual(Array.from({ length: UNITS }, () => 'PAID'))
   },
   HOUSE_UNDER_LOAD_MS,
 )
