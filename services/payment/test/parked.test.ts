@@ -16,6 +16,7 @@ import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { captured, refundRequest, unbalanced } from './ledger-kit.ts'
 import {
+  asking,
   type Created,
   operator,
   type PaymentUnderTest,
@@ -79,7 +80,10 @@ const retryOf = (one: Pick<ParkedMoney, 'id' | 'version'>) => ({
   expectedVersion: one.version,
   reason: WHY,
 })
-const retry = (one: Pick<ParkedMoney, 'id' | 'version'>) => desk.retryParked(retryOf(one), scope())
+function retry(one: Pick<ParkedMoney, 'id' | 'version'>) {
+  const request = retryOf(one)
+  return asking(() => desk.retryParked(request, scope()))
+}
 
 /** A refund that the provider declined, as the operator sees it. */
 async function declinedRefund(times = 1): Promise<{ one: Created; item: ParkedMoney }> {
@@ -87,7 +91,7 @@ async function declinedRefund(times = 1): Promise<{ one: Created; item: ParkedMo
   const order = { ref: one.paymentId, operation: 'refund', script: 'declined', times }
   await payment.provider.order(order)
   const request = refundRequest(one)
-  await payment.checkout.refundPayment(request, scope())
+  await asking(() => payment.checkout.refundPayment(request, scope()))
   return { one, item: await parked(request.refundId) }
 }
 
@@ -292,7 +296,7 @@ test('I6: 20 repeats of one retry at once have one effect and are all answered',
   const { one, item } = await declinedRefund()
   const request = retryOf(item)
   const answers = await Promise.all(
-    Array.from({ length: 20 }, () => desk.retryParked(request, scope())),
+    Array.from({ length: 20 }, () => asking(() => desk.retryParked(request, scope()))),
   )
   expect(new Set(answers.map((answer) => answer.refund?.refundId))).toEqual(new Set([item.id]))
   await untilRefunded(one)

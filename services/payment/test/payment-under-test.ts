@@ -103,7 +103,8 @@ export async function asking<T>(call: () => Promise<T>): Promise<T> {
 const FOR_NOW: ReadonlySet<string> = new Set(['unavailable', 'overloaded', 'outcome-unknown'])
 
 function isForNow(error: unknown): boolean {
-  return isHoldfastError(error) && FOR_NOW.has(error.kind)
+  if (!isHoldfastError(error)) return false
+  return FOR_NOW.has(error.kind) || error.reason === 'KEY_IN_PROGRESS'
 }
 
 /** A member of the seller with this role. */
