@@ -292,6 +292,24 @@ test('I9: a cancel refused for good is sent once more after a retry, then it is 
   expect((await payment.provider.intents(one.paymentId))[0]?.state).toBe('voided')
 })
 
+test('I2: a retry while a void is at the provider takes nothing from it', async () => {
+  const one = await payment.create(methodToken('wrong_amount'))
+  await payment.authorize(one)
+  const item = await parked(one.paymentId)
+  const cancel = { ref: one.paymentId, operation: 'cancel', script: 'timeout_after_charge' }
+  await payment.provider.order(cancel)
+  const voiding = payment.checkout.voidPayment(one.verb(), scope()).catch(() => undefined)
+  await eventually(async () => (await attemptsOf(item.id)).length === 3, LONG)
+  await retry(item)
+  await voiding
+  await eventually(
+    async () => (await payment.get(one.paymentId)).state === Payment_State.FAILED,
+    LONG,
+  )
+  expect((await payment.provider.intents(one.paymentId))[0]?.state).toBe('voided')
+  expect(await auditOf(item.id)).toHaveLength(1)
+})
+
 test('I6: 20 repeats of one retry at once have one effect and are all answered', async () => {
   const { one, item } = await declinedRefund()
   const request = retryOf(item)
