@@ -21,8 +21,8 @@ const CHANNEL_OPTIONS: ChannelOptions = {
 
 /** Not connected and not answered for this long, ms, a channel is taken for stuck. */
 const STUCK_MS = 5 * SECOND_MS
-/** Longest pause between two new channels, ms: a peer that hangs for an hour costs 60. */
-const RENEW_PAUSE_MS_MAX = 60 * SECOND_MS
+/** Longest pause between two new channels, ms: a peer that hangs for an hour costs 180. */
+const RENEW_PAUSE_MS_MAX = 20 * SECOND_MS
 
 const renewals = counter('holdfast_rpc_client_channels_renewed_total', 'Stuck channels replaced')
 
@@ -37,8 +37,8 @@ export interface Line<T> extends Disposable {
 }
 
 /**
- * Opens the channel to a target and replaces it when it is stuck: grpc-js waits without end for a
- * peer that takes the connection and then says nothing (grpc-node#2785).
+ * Opens the channel to a target and replaces it when it is stuck: grpc-js waits 20 s for a peer
+ * that takes the connection and then says nothing, and has waited longer (grpc-node#2785).
  */
 export function openLine<T>(options: {
   readonly target: string

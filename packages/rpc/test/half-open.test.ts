@@ -30,7 +30,8 @@ describe.concurrent('I21: connections that look open', () => {
     await using inventory = clientOf([wire.address], { timeoutMs: 500 })
     await failureOf(inventory.getHold(ASK, scope()))
     wire.isDeaf = false
-    await eventually(() => inventory.getHold(ASK, scope()), { withinMs: 30_000 })
+    // By itself, grpc-js would wait for 20 s.
+    await eventually(() => inventory.getHold(ASK, scope()), { withinMs: 15_000 })
     expect(server.served).toBeGreaterThan(0)
   })
 })
