@@ -1,4 +1,5 @@
 import { type DestinationStream, pino } from 'pino'
+import { counter } from './metric.ts'
 import { type Fields, redactFields } from './redact.ts'
 
 /** Structured log; `message` is a constant text, what varies goes into fields. Never throws. */
@@ -10,6 +11,11 @@ export interface Logger {
   /** A logger that adds these fields to each line. */
   child(fields: Fields): Logger
 }
+
+const linesLost = counter(
+  'holdfast_log_lines_lost_total',
+  'Lines of the log that could not be written at once',
+)
 
 /** Levels from chatty to quiet. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -26,8 +32,18 @@ export function createLogger(options: {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   }
-  const sink = options.destination
-  return wrap(sink === undefined ? pino(settings) : pino(settings, sink), {})
+  return wrap(pino(settings, options.destination ?? standardOutput()), {})
+}
+
+/** Lines that cannot be written are kept up to this many bytes; beyond it they are dropped. */
+const UNWRITTEN_BYTES_MAX = 1_000_000
+
+/** A disk that is full, or a reader that is gone, costs lines of the log and nothing else. */
+function standardOutput(): DestinationStream {
+  const sink = pino.destination({ fd: 1, sync: true, maxLength: UNWRITTEN_BYTES_MAX })
+  sink.on('error', () => linesLost.add(1))
+  sink.on('drop', () => linesLost.add(1))
+  return sink
 }
 
 /** A logger that writes nothing, for tests and tools. */
