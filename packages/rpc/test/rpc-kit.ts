@@ -176,6 +176,7 @@ export function frame(message: Uint8Array, compressed = 0): Buffer {
 /** Bare HTTP/2, for what no gRPC library would send. */
 export function createHttp2(address: string): Disposable & {
   readonly session: ClientHttp2Session
+  readonly address: string
   post(
     method: string,
     body: Uint8Array,
@@ -186,8 +187,10 @@ export function createHttp2(address: string): Disposable & {
   session.on('error', () => undefined)
   return {
     session,
+    address,
     post: (method, body, headers = {}) =>
       new Promise((resolve) => {
+        if (session.destroyed || session.closed) return resolve({ code: -1, reason: 'none' })
         const stream = session.request({
           [constants.HTTP2_HEADER_METHOD]: 'POST',
           [constants.HTTP2_HEADER_PATH]: `/${SERVICE}/${method}`,
