@@ -40,7 +40,7 @@ const TARGETS = [
 ] as const
 
 /** The places between two durable steps of a purchase, in the order in which it comes to them. */
-const CRASH_POINTS = [
+export const CRASH_POINTS = [
   'payment.open.written',
   'payment.open.answered',
   'checkout.pay.pinned',

@@ -17,9 +17,7 @@ const REACHED_WITHIN_MS = 60_000
 export async function strike(marketplace: Marketplace, fault: Fault): Promise<void> {
   switch (fault.kind) {
     case 'kill':
-      await forEachCopy(marketplace, fault.target, async (copy) =>
-        marketplace.killAndAwaitReturn(fault.target, copy),
-      )
+      await marketplace.killAllAndAwaitReturn(fault.target)
       return
     case 'freeze':
       await freeze(marketplace, fault)
@@ -35,29 +33,15 @@ export async function strike(marketplace: Marketplace, fault: Fault): Promise<vo
   }
 }
 
-async function forEachCopy(
-  marketplace: Marketplace,
-  name: string,
-  act: (copy: number) => Promise<void>,
-): Promise<void> {
-  const copies = marketplace.endpoints().processes.filter((one) => one.name === name).length
-  await Promise.all(Array.from({ length: Math.max(copies, 1) }, (_, index) => act(index + 1)))
-}
-
 async function freeze(
   marketplace: Marketplace,
   { target, forMs }: Extract<Fault, { kind: 'freeze' }>,
 ): Promise<void> {
-  const { processes, backing } = marketplace.endpoints()
-  const pids = [...processes, ...backing]
-    .filter(({ name }) => name === target)
-    .map(({ pid }) => present(pid, `the process id of ${target}`))
-  if (pids.length === 0) throw new Error(`There is no process ${target}.`)
-  for (const pid of pids) process.kill(pid, 'SIGSTOP')
+  marketplace.signal(target, 'SIGSTOP')
   try {
     await passes(forMs)
   } finally {
-    for (const pid of pids) process.kill(pid, 'SIGCONT')
+    marketplace.signal(target, 'SIGCONT')
   }
 }
 

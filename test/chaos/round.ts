@@ -41,7 +41,7 @@ export interface RoundResult {
 }
 
 /** Purchases under way while the fault happens. */
-const PURCHASES = 16
+export const PURCHASES = 16
 /** Devices that add to one cart at once, and how often each does. */
 const DEVICES = 3
 const ADDS = 6

@@ -13,7 +13,7 @@ let running: MarketplaceProcess | undefined
  */
 export async function setup(project: TestProject): Promise<void> {
   const startedMs = systemClock.monotonicMs()
-  running = await startMarketplaceProcess({ flags: ['--copies', COPIES] })
+  running = await startMarketplaceProcess({ flags: ['--faults', '--copies', COPIES] })
   const tookMs = Math.round(systemClock.monotonicMs() - startedMs)
   process.stderr.write(`marketplace: serves after ${tookMs} ms\n`)
   // The key is declared in marketplace.ts, which reads it.

@@ -96,19 +96,21 @@ function isHoldGone(error: unknown): boolean {
 async function authorise(step: Step, order: Order): Promise<Round> {
   const noted = await noteAuthorising(step.db, order)
   if (noted === undefined) return undefined
+  return afterAuthorisation(step, noted, await authoriseNow(step, noted))
+}
+
+async function authoriseNow(step: Step, order: Order): Promise<PaymentView> {
   crashPoint('checkout.pay.authorising')
-  const view = await step.peers.payment.authorise(noted, step.scope(PROVIDER_MS))
+  const view = await step.peers.payment.authorise(order, step.scope(PROVIDER_MS))
   crashPoint('checkout.pay.authorised')
-  return afterAuthorisation(step, noted, view)
+  return view
 }
 
 async function findAuthorisation(step: Step, order: Order): Promise<Round> {
   const found = await step.peers.payment.read(order, step.scope(PROVIDER_MS))
   const isUntouched = found.state === 'CREATED' || found.state === 'OPENED'
   // Before AUTHORIZING payment waits to be asked again, and looks up before it sends: so ask.
-  const view = isUntouched
-    ? await step.peers.payment.authorise(order, step.scope(PROVIDER_MS))
-    : found
+  const view = isUntouched ? await authoriseNow(step, order) : found
   return afterAuthorisation(step, order, view)
 }
 
