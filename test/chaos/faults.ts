@@ -39,20 +39,39 @@ const TARGETS = [
   'payment-simulator',
 ] as const
 
-/** The places between two durable steps of a purchase, in the order in which it comes to them. */
-export const CRASH_POINTS = [
+/** The places between two durable steps of a payment, in the order in which it comes to them. */
+export const PAYMENT_POINTS = [
+  'PaymentService.CreatePayment.done',
   'payment.open.written',
   'payment.open.answered',
-  'checkout.pay.pinned',
-  'checkout.pay.authorising',
   'payment.confirm.written',
   'payment.confirm.answered',
-  'checkout.pay.authorised',
-  'checkout.pay.capturing',
+  'PaymentService.AuthorizePayment.done',
   'payment.capture.written',
   'payment.capture.answered',
+  'PaymentService.CapturePayment.done',
+] as const
+
+/** Those of the stock and of the order itself; at `done` all is committed and nobody was told. */
+export const ORDER_POINTS = [
+  'InventoryService.PlaceHold.done',
+  'InventoryService.PinHold.done',
+  'checkout.pay.pinned',
+  'checkout.pay.authorising',
+  'checkout.pay.authorised',
+  'checkout.pay.capturing',
   'checkout.pay.captured',
+  'InventoryService.ConfirmHold.done',
   'checkout.pay.confirmed',
+] as const
+
+/** Those around it: what the buyer asks for, the cart's claim, and what is told to others. */
+export const OUTER_POINTS = [
+  'CartService.AddLine.done',
+  'SessionService.RefreshSession.done',
+  'CheckoutService.PlaceOrder.done',
+  'CartService.ClaimForCheckout.done',
+  'CartService.CompleteClaim.done',
   'outbox.fact.published',
   'outbox.state.published',
 ] as const
@@ -84,7 +103,10 @@ const LINKS: readonly { readonly from: string; readonly to: string }[] = [
 export const ALL_FAULTS: readonly Fault[] = [
   ...TARGETS.map((target) => ({ kind: 'kill' as const, target })),
   ...TARGETS.map((target) => ({ kind: 'freeze' as const, target, forMs: FREEZE_MS })),
-  ...CRASH_POINTS.map((point) => ({ kind: 'crash' as const, points: [point] })),
+  ...[...PAYMENT_POINTS, ...ORDER_POINTS, ...OUTER_POINTS].map((point) => ({
+    kind: 'crash' as const,
+    points: [point],
+  })),
   ...(['refuse', 'cut', 'drop-answers'] as const).flatMap((how) =>
     LINKS.map((link) => ({ kind: 'link' as const, ...link, how, forMs: LINK_MS })),
   ),

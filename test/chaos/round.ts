@@ -44,10 +44,14 @@ export interface RoundResult {
 export const PURCHASES = 16
 /** Devices that add to one cart at once, and how often each does. */
 const DEVICES = 3
-const ADDS = 6
+const ADDS_MIN = 6
+/** Three devices share two lines of at most 99 units. */
+const ADDS_MAX = 30
 /** Sessions that are refreshed meanwhile, and how often. */
 const SESSIONS = 4
-const REFRESHES = 4
+const REFRESHES_MIN = 4
+/** Longer than any fault lasts. */
+const REFRESHES_MAX = 1_000
 
 /** The last purchase begins so long after the first, so that the fault meets all stages, ms. */
 const SPREAD_MS = 1_500
@@ -72,11 +76,16 @@ export async function runRound(arena: Arena, fault: Fault): Promise<RoundResult>
     await passes(random.below(SPREAD_MS))
     return buy(arena, buyer, `buyer-${index + 1}`)
   })
-  const work = Promise.allSettled([...buying, cart.fill(), ...sessions.map(keepAlive)])
+  const mended = new AbortController()
+  const work = Promise.allSettled([
+    ...buying,
+    cart.fill(mended.signal),
+    ...sessions.map(async (session) => keepAlive(session, mended.signal)),
+  ])
   await passes(random.below(SPREAD_MS))
   const name = faultName(fault)
   history.note({ who: 'nemesis', type: 'fault', operation: name })
-  await strike(marketplace, fault)
+  await strike(marketplace, fault).finally(() => mended.abort())
   history.note({ who: 'nemesis', type: 'mended', operation: name })
   const mendedMs = systemClock.monotonicMs()
   const broken = (await work).flatMap((one) =>
@@ -152,7 +161,8 @@ async function settle({ guest, first }: Placed): Promise<readonly Violation[]> {
 }
 
 interface SharedCart {
-  fill(): Promise<void>
+  /** Adds until the fault is mended. */
+  fill(mended: AbortSignal): Promise<void>
   check(): Promise<readonly Violation[]>
   close(): Promise<void>
 }
@@ -161,8 +171,8 @@ interface SharedCart {
 async function openCart({ marketplace, shops, history }: Arena): Promise<SharedCart> {
   const guest = await enterAsGuest(marketplace.stage())
   let acknowledged = 0
-  const device = async (who: string): Promise<void> => {
-    for (let add = 0; add < ADDS; add += 1) {
+  const device = async (who: string, mended: AbortSignal): Promise<void> => {
+    for (let add = 0; add < ADDS_MAX && (add < ADDS_MIN || !mended.aborted); add += 1) {
       const { offer } = present(shops[add % shops.length], 'a shop')
       const what = { who, operation: 'AddLine' }
       await history.during(what, async () => fillCart(guest, [{ ...offer, quantity: 1 }]))
@@ -171,8 +181,10 @@ async function openCart({ marketplace, shops, history }: Arena): Promise<SharedC
     }
   }
   return {
-    fill: async () => {
-      const devices = Array.from({ length: DEVICES }, (_, index) => device(`device-${index + 1}`))
+    fill: async (mended) => {
+      const devices = Array.from({ length: DEVICES }, (_, index) =>
+        device(`device-${index + 1}`, mended),
+      )
       await Promise.all(devices)
     },
     check: async () => {
@@ -209,9 +221,10 @@ async function openSession({ marketplace, history }: Arena): Promise<Session> {
 }
 
 /** I15: a session that is refreshed again and again is never told that it is not one. */
-async function keepAlive(session: Session): Promise<void> {
+async function keepAlive(session: Session, mended: AbortSignal): Promise<void> {
   const { actor, history, who } = session
-  for (let time = 0; time < REFRESHES; time += 1) {
+  for (let time = 0; time < REFRESHES_MAX; time += 1) {
+    if (time >= REFRESHES_MIN && mended.aborted) return
     const request = {
       requestId: randomUUID(),
       refreshToken: session.refreshToken,

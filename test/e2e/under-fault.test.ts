@@ -5,7 +5,13 @@ import type { Shop } from '@holdfast/dev'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { checkTruth } from '../chaos/checkers.ts'
-import { CRASH_POINTS, type Fault, faultName } from '../chaos/faults.ts'
+import {
+  type Fault,
+  faultName,
+  ORDER_POINTS,
+  OUTER_POINTS,
+  PAYMENT_POINTS,
+} from '../chaos/faults.ts'
 import { openHistory } from '../chaos/history.ts'
 import { seededRandom } from '../chaos/random.ts'
 import { PURCHASES, runRound } from '../chaos/round.ts'
@@ -49,9 +55,10 @@ const FAULTS: readonly Fault[] = [
     kind: 'kill' as const,
     target,
   })),
-  // In two rounds: behind a dead payment a purchase goes on by looking up, not by asking again.
-  { kind: 'crash', points: CRASH_POINTS.filter((point) => point.startsWith('payment.')) },
-  { kind: 'crash', points: CRASH_POINTS.filter((point) => !point.startsWith('payment.')) },
+  // In three rounds: behind a dead payment a purchase goes on by looking up, not by asking again.
+  { kind: 'crash', points: PAYMENT_POINTS },
+  { kind: 'crash', points: ORDER_POINTS },
+  { kind: 'crash', points: OUTER_POINTS },
   // The request arrives and its answer is lost.
   ...[
     { from: 'checkout', to: 'temporal' },
@@ -65,7 +72,15 @@ const FAULTS: readonly Fault[] = [
   })),
 ]
 
-test.each(FAULTS.map((fault, seed) => ({ name: faultName(fault), fault, seed })))(
+const ROUNDS = FAULTS.map((fault, seed) => {
+  const name =
+    fault.kind === 'crash'
+      ? `${fault.points.length} crash points from ${fault.points[0]}`
+      : faultName(fault)
+  return { name, fault, seed }
+})
+
+test.each(ROUNDS)(
   'I2, I7, I9, I11, I15, I26, I27: 16 purchases, a cart and sessions survive: $name',
   async ({ fault, seed }) => {
     const arena = { marketplace, shops, history, random: seededRandom(seed) }

@@ -19,6 +19,8 @@ import { validate } from './validate.ts'
 /** What serving one method needs, beside the handler. */
 export interface MethodSetting {
   readonly path: string
+  /** `InventoryService.PlaceHold.done`: where the work is done and the answer not yet given. */
+  readonly donePoint: string
   readonly method: RpcMethodDefinition
   readonly access: AccessRow
   readonly schema: z.ZodType

@@ -1,4 +1,5 @@
 import { status as GrpcStatus } from '@grpc/grpc-js'
+import { crashPoint } from '@holdfast/kernel'
 import type { CallContext as GrpcContext, ServerError } from 'nice-grpc-common'
 import { type MethodSetting, admit, measure, refuse } from './call.ts'
 import { endFailure, startCallTime } from './call-time.ts'
@@ -32,6 +33,7 @@ async function serveUnary(
     const response = await Promise.race([handler(input, call), time.overdue])
     // The library would answer for us, without details and with a warning of its own.
     if (response === undefined || response === null) throw new Error('A handler answered nothing.')
+    crashPoint(setting.donePoint)
     done('OK')
     return response
   } catch (error) {

@@ -170,8 +170,10 @@ function implementationOf<S extends RpcServiceDefinition, Z extends RequestSchem
   const requestHashKey = createHmac('sha256', options.secret).update('request-hash').digest()
   return Object.fromEntries(
     Object.entries(options.definition.methods).map(([name, method]) => {
+      const path = pathOf(options.definition, method)
       const setting = {
-        path: pathOf(options.definition, method),
+        path,
+        donePoint: `${path.slice(path.lastIndexOf('.') + 1).replace('/', '.')}.done`,
         method,
         access: options.access[name as keyof S['methods']],
         schema: options.schemas[name as keyof S['methods']],
