@@ -29,7 +29,7 @@ const STEPS: readonly Step[] = [
   { name: 'format', command: 'biome', args: ['format', '--max-diagnostics=200'] },
   { name: 'lint', command: 'oxlint', args: ['--deny-warnings', ...CODE] },
   { name: 'types', command: 'tsc', args: ['-b'] },
-  { name: 'tidy', command: 'vitest', args: ['run', '--project', 'tidy'] },
+  { name: 'tidy', command: 'vitest', args: ['run', '--project', 'tidy', '--project', 'mutants'] },
   {
     name: 'dead code and dependencies',
     command: 'knip',

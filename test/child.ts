@@ -22,6 +22,8 @@ export function runChild(options: {
   readonly folder?: string
   /** True: what it writes goes to the terminal at once; false: it is collected. */
   readonly live: boolean
+  /** Ends the program before its time, with exit code 1. */
+  readonly signal?: AbortSignal
 }): Promise<Ended> {
   if (isEnding) return Promise.resolve({ exitCode: 1, output: 'Interrupted.\n', elapsedMs: 0 })
   const startedMs = performance.now()
@@ -30,6 +32,7 @@ export function runChild(options: {
     cwd: join(root, options.folder ?? ''),
     env: { ...process.env, PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}` },
     stdio: ['ignore', options.live ? 'inherit' : 'pipe', options.live ? 'inherit' : 'pipe'],
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
   const chunks: string[] = []
   for (const stream of [child.stdout, child.stderr]) {
@@ -72,6 +75,11 @@ export function endChildrenWithThis(): void {
   process.once('disconnect', end)
   // To listen for the end of the channel keeps it, and so this process, alive for ever.
   process.channel?.unref()
+}
+
+/** True once this program was told to end. */
+export function isInterrupted(): boolean {
+  return isEnding
 }
 
 /** One line for a table, columns padded to `widths`. */

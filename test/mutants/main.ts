@@ -1,106 +1,167 @@
 /** `npm run mutants`: plants one fault after the other and requires the proof it names to fail. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { parseArgs } from 'node:util'
 import { systemClock } from '@holdfast/runtime'
-import { endChildrenWithThis, root, runChild, seconds, tableLine } from '../child.ts'
+import { endChildrenWithThis, isInterrupted, root, seconds, tableLine } from '../child.ts'
 import { type Mutant, plant, type Proof } from './mutant.ts'
 import { MUTANTS } from './mutants.ts'
+import { prove, type Said } from './prove.ts'
 import { copyTree } from './tree.ts'
 
-/** Where faults are planted: a copy, so that no fault is ever in the tree itself. */
-const COPY = join('.holdfast', 'mutants')
+/** Where copies of the tree are made, so that no fault is ever in the tree itself. */
+const COPIES = '.holdfast'
 
-/** What a proof said. */
-type Said = 'passed' | 'failed' | 'ran nothing'
+const HELP = `npm run mutants                plants every fault, one after the other
+npm run mutants -- refund I6   those of I6, and those with the word in a name or a file
+npm run mutants -- I6 --quick  those of I6 whose proof needs no server
+npm run mutants -- --list      their names; nothing is run
 
-const WIDTHS = [9, 10, 6, 58]
+Faults are planted in a copy of the tree under ${COPIES}/, which is removed at the end. First the
+proofs run without any fault, and then, for each fault, its proof:
+
+caught    its proof failed, and below stands what it said
+MISSED    its proof passed: it would not notice
+UNPROVEN  its proof does not pass without the fault either
+NO TEST   the fault kept the proof from running, or from ending; that proves nothing
+
+The exit code is 0 when every fault is caught. Ctrl-C ends the run and leaves nothing.
+`
+
+const WIDTHS = [6, 9, 8, 5, 70]
 
 endChildrenWithThis()
 process.exitCode = await main(process.argv.slice(2))
 
 /** The exit code: 0 when every mutant was caught, else 1. */
-async function main(words: readonly string[]): Promise<number> {
-  if (words.includes('--help') || words.includes('-h')) {
-    process.stdout.write(`npm run mutants              plants every fault, one after the other
-npm run mutants -- refund    those whose name, file or invariant contains the word
-npm run mutants -- --list    their names
-`)
-    return 0
+async function main(args: readonly string[]): Promise<number> {
+  const options = readOptions(args)
+  if (options === undefined || options.help === true) {
+    process.stdout.write(HELP)
+    return options === undefined ? 1 : 0
   }
-  const word = words.find((one) => !one.startsWith('--')) ?? ''
-  const chosen = MUTANTS.filter(({ name, places, invariant }) =>
-    [name, invariant, ...places.map(({ file }) => file)].some((text) => text.includes(word)),
+  const { words } = options
+  const chosen = MUTANTS.filter(
+    (mutant) =>
+      (words.length === 0 || words.some((word) => isAbout(mutant, word))) &&
+      (options.quick !== true || mutant.proof.suite === 'unit'),
   )
-  if (words.includes('--list')) {
-    for (const { invariant, name } of chosen) process.stdout.write(`${invariant}  ${name}\n`)
+  if (options.list === true) {
+    for (const { invariant, name, proof } of chosen)
+      process.stdout.write(`${tableLine([invariant, name, proof.file], [4, 66, 0])}\n`)
     return 0
   }
-  return (await run(chosen)) && chosen.length > 0 ? 0 : 1
+  if (chosen.length === 0) {
+    process.stdout.write(`No fault is about "${words.join(' ')}"; --list names them.\n`)
+    return 1
+  }
+  return (await runAll(chosen)) ? 0 : 1
 }
 
-async function run(mutants: readonly Mutant[]): Promise<boolean> {
-  copyTree(root, join(root, COPY))
+function readOptions(args: readonly string[]) {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        list: { type: 'boolean' },
+        quick: { type: 'boolean' },
+      },
+    })
+    return { ...values, words: positionals }
+  } catch (error) {
+    process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n\n`)
+    return undefined
+  }
+}
+
+/** An invariant is meant as a whole, so that I1 is not I10. */
+function isAbout({ name, places, invariant, proof }: Mutant, word: string): boolean {
+  if (/^I\d+$/.test(word)) return invariant === word
+  const texts = [name, proof.file, proof.test, ...places.map(({ file }) => file)]
+  return texts.some((text) => text.toLowerCase().includes(word.toLowerCase()))
+}
+
+async function runAll(mutants: readonly Mutant[]): Promise<boolean> {
+  mkdirSync(join(root, COPIES), { recursive: true })
+  const folder = mkdtempSync(join(root, COPIES, 'mutants-'))
+  try {
+    copyTree(root, folder)
+    return await tryAll(mutants, folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+    if (isInterrupted()) process.stdout.write('Interrupted; the copy of the tree is removed.\n')
+  }
+}
+
+async function tryAll(mutants: readonly Mutant[], folder: string): Promise<boolean> {
+  const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`
+  show(`${counted(mutants.length, 'fault')}; first their proofs without any.`)
+  const before = await proveWithout(mutants, folder)
+  process.stdout.write(`${tableLine(['', 'verdict', 'time', 'of', 'fault'], WIDTHS)}\n`)
   let caught = 0
-  const healthy = new Map<string, Said>()
-  process.stdout.write(`${tableLine(['verdict', 'time', 'breaks', 'fault'], WIDTHS)}\n`)
-  for (const mutant of mutants) {
+  for (const [index, mutant] of mutants.entries()) {
     const startedMs = systemClock.monotonicMs()
-    const key = JSON.stringify(mutant.proof)
-    const before = healthy.get(key) ?? (await prove(mutant.proof))
-    healthy.set(key, before)
-    const verdict = before === 'passed' ? await judge(mutant) : `UNPROVEN: without it ${before}`
+    const healthy = before.get(mutant.proof) ?? { said: 'ran nothing', why: '' }
+    const place = `${index + 1}/${mutants.length}`
+    show(tableLine([place, '…', '', mutant.invariant, mutant.name], WIDTHS), true)
+    const said = healthy.said === 'passed' ? await judge(mutant, folder) : undefined
+    if (isInterrupted()) return false
+    const verdict = verdictOf(said)
     if (verdict === 'caught') caught += 1
     const took = seconds(systemClock.monotonicMs() - startedMs)
-    const line = [verdict, took, mutant.invariant, mutant.name]
-    process.stdout.write(`${tableLine(line, WIDTHS)}\n`)
+    show(tableLine([place, verdict, took, mutant.invariant, mutant.name], WIDTHS))
+    const { said: how, why } = said ?? healthy
+    if (verdict === 'caught') show(`${' '.repeat(8)}${why}`)
+    else show(`${' '.repeat(8)}${mutant.proof.file}: ${mutant.proof.test}: ${how} ${why}`)
   }
-  process.stdout.write(`${caught} of ${mutants.length} mutants caught\n`)
+  show(`${caught} of ${counted(mutants.length, 'fault')} caught`)
   return caught === mutants.length
 }
 
-async function judge({ places, proof }: Mutant): Promise<string> {
-  const before = new Map(places.map(({ file }) => [file, readFileSync(fileIn(file), 'utf8')]))
+function verdictOf(said: Said | undefined): string {
+  if (said === undefined) return 'UNPROVEN'
+  if (said.said === 'failed') return 'caught'
+  return said.said === 'passed' ? 'MISSED' : 'NO TEST'
+}
+
+/** Writes a line; on a terminal it takes the place of one that is only `passing`. */
+function show(line: string, passing = false): void {
+  const clear = process.stdout.isTTY ? '\r\u001b[K' : ''
+  if (!passing) process.stdout.write(`${clear}${line}\n`)
+  else if (process.stdout.isTTY) process.stdout.write(`${clear}${line}`)
+}
+
+/** What the proofs say of the tree as it is: one run for each suite. */
+async function proveWithout(
+  mutants: readonly Mutant[],
+  folder: string,
+): Promise<ReadonlyMap<Proof, Said>> {
+  const healthy = new Map<Proof, Said>()
+  const suites = Map.groupBy(
+    mutants.map(({ proof }) => proof),
+    ({ suite }) => suite,
+  )
+  for (const proofs of suites.values()) {
+    const said = await prove(proofs, relative(root, folder))
+    for (const [index, proof] of proofs.entries()) {
+      const own = said[index]
+      if (own !== undefined) healthy.set(proof, own)
+    }
+  }
+  return healthy
+}
+
+async function judge({ places, proof }: Mutant, folder: string): Promise<Said | undefined> {
+  const before = new Map(places.map(({ file }) => [file, readFileSync(join(folder, file), 'utf8')]))
   try {
     for (const place of places) {
-      const file = fileIn(place.file)
+      const file = join(folder, place.file)
       writeFileSync(file, plant(place, readFileSync(file, 'utf8')))
     }
-    const said = await prove(proof)
-    return said === 'failed' ? 'caught' : `MISSED: the proof ${said}`
+    return (await prove([proof], relative(root, folder)))[0]
   } finally {
-    for (const [file, text] of before) writeFileSync(fileIn(file), text)
-  }
-}
-
-function fileIn(path: string): string {
-  return join(root, COPY, path)
-}
-
-async function prove({ suite, file, test }: Proof): Promise<Said> {
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-mutant-'))
-  const report = join(folder, 'report.json')
-  const pattern = test.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-  await runChild({
-    command: 'vitest',
-    args: [
-      'run',
-      ...['--project', suite, '--reporter', 'json', '--outputFile.json', report],
-      ...['--testNamePattern', pattern, file],
-    ],
-    folder: COPY,
-    live: false,
-  })
-  try {
-    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8')) as {
-      readonly numPassedTests: number
-      readonly numFailedTests: number
-    }
-    if (numFailedTests > 0) return 'failed'
-    return numPassedTests > 0 ? 'passed' : 'ran nothing'
-  } catch {
-    return 'ran nothing'
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
+    for (const [file, text] of before) writeFileSync(join(folder, file), text)
   }
 }

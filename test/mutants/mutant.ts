@@ -20,10 +20,10 @@ export interface Mutant {
 
 /** The test that fails when the fault is there, and passes when it is not. */
 export interface Proof {
-  readonly suite: 'unit' | 'integration' | 'chaos'
+  readonly suite: 'unit' | 'integration' | 'replay' | 'chaos'
   /** From the root. */
   readonly file: string
-  /** A part of the test's name that no other test of the file has. */
+  /** A part of the test's name that no other test of the file has, or only others of its table. */
   readonly test: string
 }
 

@@ -11,7 +11,7 @@ import {
   Unavailable,
 } from '@holdfast/kernel'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { isHopeless } from './failures.ts'
 import { performDuty } from './jobs-duty.ts'
 import type { JobParts } from './jobs.ts'
@@ -56,4 +56,26 @@ test.each([
   new OutcomeUnknown(TEXT),
 ])('a duty whose failure passes by itself ($name) alarms nobody', async (error) => {
   expect(await loggedAs(error, 50)).toEqual(['info'])
+})
+
+test('I11: a duty that failed stays due, and one that was done does not', async () => {
+  const finished: string[] = []
+  const completeClaim = vi.fn<() => Promise<void>>()
+  const parts = {
+    isHopeless,
+    log: SILENT_LOGGER,
+    scope: () => undefined,
+    peers: { cart: { completeClaim } },
+    store: {
+      readOrder: async () => ({}),
+      finishDuty: async () => void finished.push('COMPLETE_CLAIM'),
+    },
+  } as unknown as JobParts
+  const due = { orderId: 'ord_1' as never, duty: 'COMPLETE_CLAIM', attempts: 0 } as const
+  completeClaim.mockRejectedValueOnce(new Unavailable('DEPENDENCY_UNAVAILABLE', TEXT))
+  await performDuty(parts, due, new AbortController().signal)
+  expect(finished).toEqual([])
+  completeClaim.mockResolvedValueOnce()
+  await performDuty(parts, due, new AbortController().signal)
+  expect(finished).toEqual(['COMPLETE_CLAIM'])
 })

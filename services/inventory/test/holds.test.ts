@@ -182,6 +182,22 @@ test('an expired hold frees its units by the database clock and cannot be pinned
   expect(hold?.state).toBe(Hold_State.EXPIRED)
 })
 
+test('I4: a hold given back again and again frees its units once', async () => {
+  const { itemId } = await inventory.createItem(10)
+  const [kept, given] = [holdRequest(itemId, 6), holdRequest(itemId, 2)]
+  await inventory.checkout.placeHold(kept, scope())
+  await inventory.checkout.placeHold(given, scope())
+  const { holdId, orderId } = given
+  const verb = () => ({ requestId: requestId(), holdId, orderId })
+  // Under request ids of their own, so that no remembered answer stands in for the hold's state.
+  const answers = [
+    await inventory.checkout.releaseHold(verb(), scope()),
+    await inventory.checkout.releaseHold(verb(), scope()),
+  ]
+  expect(await levelOf(itemId)).toMatchObject({ onHand: 10, reserved: 6 })
+  expect(answers.map(({ hold }) => hold?.version)).toEqual([2n, 2n])
+})
+
 test('I17: another order and another seller meet what a missing hold or item is', async () => {
   const { itemId } = await inventory.createItem(5)
   const request = holdRequest(itemId)

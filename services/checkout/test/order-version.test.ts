@@ -1,0 +1,34 @@
+import { parseId } from '@holdfast/kernel'
+import { createPrimaryDb } from '@holdfast/pg'
+import { systemClock } from '@holdfast/runtime'
+import { SILENT_LOGGER } from '@holdfast/telemetry'
+import { eventually } from '@holdfast/testkit'
+import { expect, onTestFinished, test } from 'vitest'
+import { noteOnOrder, readOrder } from '../src/store-order.ts'
+import { STATE, startCheckout } from './checkout-under-test.ts'
+
+test('I10: an order is only written over the version it was read at', async () => {
+  const checkout = await startCheckout()
+  onTestFinished(async () => checkout[Symbol.asyncDispose]())
+  const { database } = checkout
+  const db = createPrimaryDb({
+    url: database.url('app'),
+    password: database.password,
+    applicationName: 'test',
+    connectionsMax: 1,
+    clock: systemClock,
+    log: SILENT_LOGGER,
+  })
+  onTestFinished(async () => db[Symbol.asyncDispose]())
+  const paid = await checkout.newBuyer(1).buy()
+  const orderId = parseId('order', paid.orderId, 'order_id')
+  // Its run may write once more after it is paid, so the first write is tried until it is in time.
+  const { read, written } = await eventually(async () => {
+    const read = await readOrder(db, orderId)
+    const written = await noteOnOrder(db, read, {})
+    return written !== undefined && { read, written }
+  }, STATE)
+  expect(written.version).toBe(read.version + 1n)
+  expect(await noteOnOrder(db, read, {})).toBeUndefined()
+  expect((await readOrder(db, orderId)).version).toBeGreaterThanOrEqual(written.version)
+})
