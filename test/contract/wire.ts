@@ -20,6 +20,8 @@ export interface RawCall {
   /** Encoded messages; a unary call has one. */
   readonly messages: readonly Uint8Array[]
   readonly bearer?: string | undefined
+  /** The caller's own trace, in W3C form. */
+  readonly traceparent?: string | undefined
   /** True for a server stream, which is cancelled after its first message. */
   readonly firstMessageOnly?: boolean
 }
@@ -62,6 +64,7 @@ function callRaw(session: ClientHttp2Session, call: RawCall): Promise<Answer> {
     te: 'trailers',
     'grpc-timeout': `${TIMEOUT_MS}m`,
     ...(call.bearer === undefined ? {} : { authorization: `Bearer ${call.bearer}` }),
+    ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
   })
   const said: Record<string, unknown> = {}
   let received = Buffer.alloc(0)

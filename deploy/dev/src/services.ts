@@ -122,7 +122,12 @@ async function startNode(setup: ChildSetup, child: NodeChild): Promise<Supervise
     name: child.name,
     command: process.execPath,
     args: ['--import', pathToFileURL(register).href, child.file],
-    env: { ...inherited(setup.environment), ...crashPoints(setup), ...child.env },
+    env: {
+      OTEL_SERVICE_NAME: `holdfast-${child.name}`,
+      ...inherited(setup.environment),
+      ...crashPoints(setup),
+      ...child.env,
+    },
     cwd: root,
     readiness: {
       check: (signal) => probeHttp(child.readinessUrl, signal),

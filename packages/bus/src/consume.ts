@@ -1,5 +1,5 @@
 import { type Clock, isHoldfastError, unreachable } from '@holdfast/kernel'
-import type { Logger } from '@holdfast/telemetry'
+import { type Logger, withMessageSpan } from '@holdfast/telemetry'
 import {
   AckPolicy,
   type ConsumerMessages,
@@ -12,7 +12,7 @@ import { type NatsConnection, nanos } from '@nats-io/transport-node'
 import type { Connection } from './connection.ts'
 import { type InMessage, readMessage } from './follow.ts'
 import { ensureStream, manager } from './stream.ts'
-import type { StreamSpec } from './subjects.ts'
+import { type StreamSpec, TRACEPARENT_HEADER } from './subjects.ts'
 import { type Supervised, superviseConsumer } from './supervise.ts'
 
 /** How to work off a stream, shared by all processes that use the same `name`. */
@@ -124,12 +124,20 @@ class Worker {
   async #work(raw: JsMsg): Promise<void> {
     const message = readMessage(raw)
     try {
-      await this.#options.handle(message)
+      await this.#handle(message)
       this.#failures.delete(message.sequence)
       raw.ack()
     } catch (cause) {
       await this.#failed(raw, message, cause)
     }
+  }
+
+  async #handle(message: InMessage): Promise<void> {
+    const { handle, name: consumer, stream } = this.#options
+    const attributes = { consumer, stream: stream.name }
+    const parent = message.header(TRACEPARENT_HEADER)
+    const span = { name: 'nats.consume', role: 'consumer', attributes, parent } as const
+    await withMessageSpan(span, async () => handle(message))
   }
 
   async #failed(raw: JsMsg, message: InMessage, cause: unknown): Promise<void> {

@@ -1,5 +1,5 @@
 import { assert, type Clock } from '@holdfast/kernel'
-import type { Logger } from '@holdfast/telemetry'
+import { type Logger, withMessageSpan } from '@holdfast/telemetry'
 import {
   AckPolicy,
   type ConsumerMessages,
@@ -11,7 +11,7 @@ import { type NatsConnection, nanos, nuid } from '@nats-io/transport-node'
 import type { Connection } from './connection.ts'
 import { advance, type Cursor, type GapReason, resumeAt } from './cursor.ts'
 import { ensureStream, manager, type StreamState } from './stream.ts'
-import { EPOCH_HEADER, type StreamSpec } from './subjects.ts'
+import { EPOCH_HEADER, type StreamSpec, TRACEPARENT_HEADER } from './subjects.ts'
 import { type Supervised, superviseConsumer } from './supervise.ts'
 
 /** One message as a reader sees it. */
@@ -179,12 +179,20 @@ class Follower {
     })
     if ('gap' in step) return step.gap
     try {
-      await this.#options.onMessage(message)
+      await this.#hand(message)
     } catch (cause) {
       await this.#options.onPoison(message, cause)
     }
     this.#cursor = step.cursor
     return undefined
+  }
+
+  async #hand(message: InMessage): Promise<void> {
+    const { onMessage, stream } = this.#options
+    const attributes = { stream: stream.name }
+    const parent = message.header(TRACEPARENT_HEADER)
+    const span = { name: 'nats.consume', role: 'consumer', attributes, parent } as const
+    await withMessageSpan(span, () => onMessage(message))
   }
 }
 

@@ -1,6 +1,7 @@
+import { currentTraceparent, withSpan } from '@holdfast/telemetry'
 import { JetStreamApiCodes, JetStreamApiError, jetstream } from '@nats-io/jetstream'
 import { headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node'
-import { MESSAGE_BYTES_MAX } from './subjects.ts'
+import { MESSAGE_BYTES_MAX, TRACEPARENT_HEADER } from './subjects.ts'
 
 /** One message for a stream. */
 export interface OutMessage {
@@ -9,6 +10,8 @@ export interface OutMessage {
   readonly data: Uint8Array
   /** Names and values in printable ASCII. */
   readonly headers?: Readonly<Record<string, string>>
+  /** The trace this message belongs to, in W3C form; readers go on in it. */
+  readonly traceparent?: string | undefined
 }
 
 /**
@@ -52,10 +55,27 @@ export async function publish(
   if (message.data.byteLength > MESSAGE_BYTES_MAX) {
     return { kind: 'refused', cause: new Error('The message is larger than 256 KB.') }
   }
+  const { traceparent: parent } = message
+  if (parent === undefined) return send(connection, message, expectedLastSequence)
+  return withSpan({ name: 'nats.publish', role: 'producer', parent }, async (span) => {
+    const traceparent = currentTraceparent() ?? parent
+    const result = await send(connection, { ...message, traceparent }, expectedLastSequence)
+    span.setAttribute('holdfast.outcome', result.kind)
+    return result
+  })
+}
+
+async function send(
+  connection: NatsConnection,
+  message: OutMessage,
+  expectedLastSequence: number | undefined,
+): Promise<PublishResult> {
+  const { traceparent } = message
+  const trace = traceparent === undefined ? {} : { [TRACEPARENT_HEADER]: traceparent }
   try {
     const ack = await jetstream(connection).publish(message.subject, message.data, {
       timeout: PUBLISH_TIMEOUT_MS,
-      headers: headersOf(message.headers ?? {}),
+      headers: headersOf({ ...message.headers, ...trace }),
       expect: expectedLastSequence === undefined ? {} : { lastSequence: expectedLastSequence },
     })
     return { kind: 'ok', sequence: ack.seq }

@@ -37,6 +37,9 @@ export const FACTS_STREAM: StreamSpec = {
 /** Header that names the life of a state stream; another value means that everything is resent. */
 export const EPOCH_HEADER = 'Holdfast-Epoch'
 
+/** Header that names the trace a message belongs to, as W3C Trace Context has it for HTTP. */
+export const TRACEPARENT_HEADER = 'traceparent'
+
 const TOKEN_SHAPE = /^[A-Za-z0-9_-]{1,64}$/
 
 /** Subject of one stock item's level; ids in wire form. */

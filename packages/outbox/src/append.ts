@@ -1,5 +1,6 @@
 import { type Id, uuidOf } from '@holdfast/kernel'
 import { type Tx, sql } from '@holdfast/pg'
+import { currentTraceparent } from '@holdfast/telemetry'
 
 /** The newest state of one thing; the relay may skip versions, never reorder them. */
 export interface StateMessage {
@@ -20,16 +21,16 @@ export interface FactMessage {
 
 const insertStates = sql(
   'outbox.state.insert',
-  `INSERT INTO outbox_message (mode, subject, key, version, payload)
-   SELECT 'state', m.subject, m.key, m.version, m.payload
+  `INSERT INTO outbox_message (mode, subject, key, version, payload, traceparent)
+   SELECT 'state', m.subject, m.key, m.version, m.payload, $5
    FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[])
      AS m (subject, key, version, payload)`,
 )
 
 const insertFacts = sql(
   'outbox.fact.insert',
-  `INSERT INTO outbox_message (mode, subject, event_id, payload)
-   SELECT 'fact', m.subject, m.event_id, m.payload
+  `INSERT INTO outbox_message (mode, subject, event_id, payload, traceparent)
+   SELECT 'fact', m.subject, m.event_id, m.payload, $4
    FROM unnest($1::text[], $2::uuid[], $3::bytea[]) AS m (subject, event_id, payload)`,
 )
 
@@ -41,6 +42,7 @@ export async function appendState(tx: Tx, messages: readonly StateMessage[]): Pr
     messages.map((message) => message.key),
     messages.map((message) => message.version),
     messages.map((message) => message.payload),
+    currentTraceparent() ?? null,
   ])
 }
 
@@ -51,5 +53,6 @@ export async function appendFacts(tx: Tx, messages: readonly FactMessage[]): Pro
     messages.map((message) => message.subject),
     messages.map((message) => uuidOf(message.eventId)),
     messages.map((message) => message.payload),
+    currentTraceparent() ?? null,
   ])
 }

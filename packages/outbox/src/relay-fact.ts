@@ -192,6 +192,7 @@ class FactRelay {
       const result = await this.#options.bus.publish({
         subject: fact.subject,
         data: fact.payload,
+        traceparent: fact.traceparent ?? undefined,
         headers: {
           [EVENT_ID_HEADER]: idFromUuid('event', fact.event_id),
           [CREATED_AT_HEADER]: fact.created_at.toISOString(),

@@ -178,7 +178,7 @@ class StateRelay {
   async #resendPage(place: Place): Promise<void> {
     const { db, feed, readCurrent } = this.#options
     const states = await readCurrent(place.resendAfter ?? '')
-    const messages = states.map((state) => this.#messageOf(state, place.epoch, undefined))
+    const messages = states.map((state) => this.#messageOf(state, place.epoch))
     const count = await this.#publish(place, messages)
     const last = states[count - 1]
     // A state too large for the stream is passed over; its row in the outbox gets parked.
@@ -241,7 +241,7 @@ class StateRelay {
     const { db, feed } = this.#options
     const fresh = await this.#withoutOvertaken(conflate(rows))
     if (fresh === undefined) return false
-    const messages = fresh.map((row) => this.#messageOf(row, place.epoch, row.created_at))
+    const messages = fresh.map((row) => this.#messageOf(row, place.epoch, row))
     const count = await this.#publish(place, messages)
     crashPoint('outbox.state.published')
     const left = new Set(fresh.slice(count).map(({ key }) => key))
@@ -299,14 +299,15 @@ class StateRelay {
     log.error('An outbox message is parked.', { stream: feed, sequence: row.seq })
   }
 
-  #messageOf(state: CurrentState, epoch: bigint, createdAt: Date | undefined): OutMessage {
+  #messageOf(state: CurrentState, epoch: bigint, row?: PendingState): OutMessage {
     return {
       subject: state.subject,
       data: state.payload,
+      traceparent: row?.traceparent ?? undefined,
       headers: {
         [EPOCH_HEADER]: epoch.toString(),
         [VERSION_HEADER]: state.version.toString(),
-        ...(createdAt === undefined ? {} : { [CREATED_AT_HEADER]: createdAt.toISOString() }),
+        ...(row === undefined ? {} : { [CREATED_AT_HEADER]: row.created_at.toISOString() }),
       },
     }
   }

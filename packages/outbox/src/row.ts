@@ -8,6 +8,8 @@ export interface PendingState {
   readonly version: bigint
   readonly payload: Buffer
   readonly created_at: Date
+  /** The trace of the transaction that told it. */
+  readonly traceparent: string | null
   /** By the database's clock, when it was read. */
   readonly age_ms: number
 }
@@ -19,6 +21,7 @@ export interface PendingFact {
   readonly event_id: string
   readonly payload: Buffer
   readonly created_at: Date
+  readonly traceparent: string | null
   readonly age_ms: number
 }
 
@@ -30,13 +33,15 @@ const AGE = 'extract(epoch FROM clock_timestamp() - created_at)::float8 * 1000 A
 
 const findStates = sql<PendingState>(
   'outbox.state.find',
-  `SELECT seq, subject, key, version, payload, created_at, ${AGE} FROM outbox_message
+  `SELECT seq, subject, key, version, payload, created_at, traceparent, ${AGE}
+   FROM outbox_message
    WHERE mode = 'state' AND seq > $1 ORDER BY seq LIMIT $2`,
 )
 
 const findFacts = sql<PendingFact>(
   'outbox.fact.find',
-  `SELECT seq, subject, event_id, payload, created_at, ${AGE} FROM outbox_message
+  `SELECT seq, subject, event_id, payload, created_at, traceparent, ${AGE}
+   FROM outbox_message
    WHERE mode = 'fact' AND seq > $1 ORDER BY seq LIMIT $2`,
 )
 
@@ -61,8 +66,8 @@ const logFacts = sql(
 
 const findLogged = sql<PendingFact>(
   'outbox.fact_log.find',
-  `SELECT seq, subject, event_id, payload, created_at, 0::float8 AS age_ms
-   FROM outbox_fact_log WHERE seq > $1 ORDER BY seq LIMIT $2`,
+  `SELECT seq, subject, event_id, payload, created_at, NULL::text AS traceparent,
+     0::float8 AS age_ms FROM outbox_fact_log WHERE seq > $1 ORDER BY seq LIMIT $2`,
 )
 
 const purgeLogged = sql(

@@ -1,7 +1,8 @@
 import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { armCrashPoints } from '@holdfast/kernel'
-import { type DescribedError, type Logger, describeError } from '@holdfast/telemetry'
+import { type DescribedError, type Logger, describeError, flushTracing } from '@holdfast/telemetry'
+import { systemClock } from './clock.ts'
 import { BadConfiguration } from './env.ts'
 
 /** The parts of `process` a lifecycle needs; main hands them over. */
@@ -17,6 +18,8 @@ export interface ProcessPort {
 
 /** From the first signal to the hard end: a drain longer than this is cut. */
 export const DRAIN_MS_MAX = 9_000
+/** How long the last spans may take to leave; a collector that is away costs no more, ms. */
+const FLUSH_MS_MAX = 500
 
 /**
  * Runs a process from start to end: starts it, drains on SIGTERM or SIGINT, ends with code 0 after
@@ -43,6 +46,7 @@ export async function runProcess(options: {
       log.error('The drain failed', { failure: asError(error) })
       process.exit(1)
     }
+    await Promise.race([flushTracing(), systemClock.sleep(FLUSH_MS_MAX)])
     process.exit(code)
   }
   process.on('SIGTERM', () => void end(0))

@@ -18,3 +18,8 @@ export function rememberTracing(tracing: ActiveTracing): void {
 export function activeTracing(): ActiveTracing | undefined {
   return active
 }
+
+/** Sends what spans are left before the process ends. Never fails; idempotent. */
+export async function flushTracing(): Promise<void> {
+  await active?.spanProcessor.forceFlush().catch(() => undefined)
+}

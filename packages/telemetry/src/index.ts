@@ -1,4 +1,4 @@
-export { type ActiveTracing, activeTracing } from './active-tracing.ts'
+export { type ActiveTracing, activeTracing, flushTracing } from './active-tracing.ts'
 export * from './log.ts'
 export * from './metric.ts'
 export * from './redact.ts'

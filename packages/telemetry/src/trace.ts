@@ -1,18 +1,45 @@
-import { type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import {
+  type Context,
+  context,
+  isSpanContextValid,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api'
 import { type FieldValue, isAllowedName } from './redact.ts'
 
-/**
- * Runs `work` inside a span. Attributes follow the log's allow-list; a failure marks the span with
- * the error's name alone and is thrown on.
- */
+/** What a span stands for: own work, a call to somebody else, a message sent or one taken. */
+export type SpanRole = 'internal' | 'client' | 'producer' | 'consumer'
+
+/** What is said of a piece of work when it begins. */
+export interface SpanSpec {
+  readonly name: string
+  /** Default: internal. */
+  readonly role?: SpanRole
+  /** Follow the log's allow-list; what is not on it is left out. */
+  readonly attributes?: Readonly<Record<string, FieldValue>>
+  /** Traceparent of the work this one follows. Default, and when malformed: the span at hand. */
+  readonly parent?: string | undefined
+}
+
+const KINDS: Readonly<Record<SpanRole, SpanKind>> = {
+  internal: SpanKind.INTERNAL,
+  client: SpanKind.CLIENT,
+  producer: SpanKind.PRODUCER,
+  consumer: SpanKind.CONSUMER,
+}
+
+/** Runs `work` inside a span; a failure marks it with the error's name alone and is thrown on. */
 export async function withSpan<T>(
-  name: string,
-  attributes: Readonly<Record<string, FieldValue>>,
-  work: (span: Span) => Promise<T>,
+  spec: SpanSpec,
+  work: (span: Span) => Promise<T> | T,
 ): Promise<T> {
   const tracer = trace.getTracer('holdfast')
-  return tracer.startActiveSpan(name, { kind: SpanKind.INTERNAL }, async (span) => {
-    for (const [key, value] of Object.entries(attributes)) {
+  const kind = KINDS[spec.role ?? 'internal']
+  return tracer.startActiveSpan(spec.name, { kind }, contextOf(spec.parent), async (span) => {
+    for (const [key, value] of Object.entries(spec.attributes ?? {})) {
       if (isAllowedName(key) && value !== undefined && value !== null) {
         span.setAttribute(`holdfast.${key}`, typeof value === 'bigint' ? value.toString() : value)
       }
@@ -29,8 +56,34 @@ export async function withSpan<T>(
   })
 }
 
+/**
+ * Runs the handling of a message as a part of the trace that sent it; without a traceparent it is
+ * run as it is, since a feed's steady messages would make a trace each.
+ */
+export async function withMessageSpan(
+  spec: SpanSpec,
+  work: () => Promise<void> | void,
+): Promise<void> {
+  await (spec.parent === undefined ? work() : withSpan(spec, work))
+}
+
 /** The trace id of the work at hand, 32 hex digits, or undefined outside a recorded trace. */
 export function currentTraceId(): string | undefined {
-  const context = trace.getActiveSpan()?.spanContext()
-  return context === undefined || context.traceFlags === 0 ? undefined : context.traceId
+  const active = trace.getActiveSpan()?.spanContext()
+  return active === undefined || active.traceFlags === 0 ? undefined : active.traceId
+}
+
+/** The span at hand in W3C form, to be handed on with a message; undefined outside a trace. */
+export function currentTraceparent(): string | undefined {
+  const active = trace.getActiveSpan()?.spanContext()
+  if (active === undefined || !isSpanContextValid(active)) return undefined
+  return `00-${active.traceId}-${active.spanId}-0${active.traceFlags & 1}`
+}
+
+const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
+
+function contextOf(traceparent: string | undefined): Context {
+  const [, traceId = '', spanId = '', flags = ''] = TRACEPARENT.exec(traceparent ?? '') ?? []
+  const remote = { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & 1, isRemote: true }
+  return isSpanContextValid(remote) ? trace.setSpanContext(ROOT_CONTEXT, remote) : context.active()
 }

@@ -30,7 +30,7 @@ const worker = createTemporalWorker({
 await worker.whenPolling(AbortSignal.timeout(60_000))
 const orderId = shop.order()
 const workflowId = checkoutWorkflowId(orderId)
-await withSpan('test.purchase', {}, async () => {
+await withSpan({ name: 'test.purchase' }, async () => {
   await startWorkflowEagerly(link, {
     workflowType: WORKFLOW_TYPES.checkout,
     workflowId,

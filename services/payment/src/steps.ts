@@ -197,7 +197,8 @@ async function timed<T>(
   const { step, paymentId } = about
   const startedAtMs = clock.monotonicMs()
   crashPoint(`payment.${step}.written`)
-  return withSpan(`payment.provider.${step}`, { step, paymentId }, async () => {
+  const name = `payment.provider.${step}`
+  return withSpan({ name, role: 'client', attributes: { step, paymentId } }, async () => {
     // The caller may be gone before the answer comes; it is waited for all the same, to be known.
     const signal = AbortSignal.timeout(parts.callLimitMs)
     const { heard, outcome } = await ask({ signal })
