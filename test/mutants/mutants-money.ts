@@ -99,6 +99,18 @@ export const MONEY_MUTANTS: readonly Mutant[] = [
     proof: unit('domain-steps.test.ts', 'an attempt that may have arrived once'),
   },
   {
+    name: 'a call is sent without being written down before',
+    invariant: 'I9',
+    places: [
+      {
+        file: `${PAYMENT}/store-turn.ts`,
+        find: 'await writeAttempt(tx, {',
+        replace: 'void ({',
+      },
+    ],
+    proof: integration('matrix.test.ts', 'every cell of the provider matrix at capture'),
+  },
+  {
     name: 'a process that slept over its lease writes what it heard',
     invariant: 'I8',
     places: [

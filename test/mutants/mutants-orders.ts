@@ -70,8 +70,8 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     places: [
       {
         file: `${INVENTORY}/store-hold.ts`,
-        find: '(row === undefined && whenMissing === undefined)',
-        replace: 'row === undefined',
+        find: 'insertHold(tx, verb, {',
+        replace: "insertHold(tx, { ...verb, holdId: idFromUuid('hold', uuidOf(verb.orderId)) }, {",
       },
     ],
     proof: holdsTest('I8: a hold given up before it was placed never appears'),

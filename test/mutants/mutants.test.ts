@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { ALL_FAULTS, faultName } from '../chaos/faults.ts'
 import { root } from '../child.ts'
 import { plant } from './mutant.ts'
 import { MUTANTS } from './mutants.ts'
@@ -41,6 +42,17 @@ test('docs/proof.md names every promise, and no fault that is not planted', () =
   const listed = [...read('docs/proof.md').matchAll(/^- (.*):$/gm)].map(([, name]) => name)
   expect(listed).toHaveLength(MUTANTS.length)
   expect(new Set(listed)).toEqual(new Set(MUTANTS.map(({ name }) => name)))
+})
+
+test('what docs/proof.md says to run is there', () => {
+  const [, page = ''] = read('docs/proof.md').split('## Promise by promise')
+  const commands = (pattern: RegExp) => [...page.matchAll(pattern)].map(([, word = '']) => word)
+  const files = commands(/`npm test -- \w+ (.*?)`/g)
+  expect(files.filter((path) => !existsSync(join(root, `${path}.test.ts`)))).toEqual([])
+  const names = ALL_FAULTS.map(faultName)
+  const parts = commands(/`npm run chaos -- --only (.*?)`/g)
+  expect(parts.filter((word) => !names.some((name) => name.includes(word)))).toEqual([])
+  expect(Math.min(files.length, parts.length)).toBeGreaterThan(5)
 })
 
 test('no two mutants have one name', () => {
