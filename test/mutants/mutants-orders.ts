@@ -62,7 +62,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
         replace: 'level.onHand - level.reserved <= quantity',
       },
     ],
-    proof: unit(`${INVENTORY}/domain.test.ts`, 'I4: what is admitted fits into what is free'),
+    proof: unit(`${INVENTORY}/domain.test.ts`, 'I5: the last free unit is admitted'),
   },
   {
     name: 'a hold that was given up before it came is placed',

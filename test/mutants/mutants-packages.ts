@@ -301,8 +301,8 @@ export const PACKAGE_MUTANTS: readonly Mutant[] = [
     places: [
       {
         file: 'packages/bus/src/consume.ts',
-        find: 'await this.#options.handle(message)',
-        replace: 'raw.ack()\n      await this.#options.handle(message)',
+        find: 'await this.#handle(message)',
+        replace: 'raw.ack()\n      await this.#handle(message)',
       },
     ],
     proof: {

@@ -75,6 +75,12 @@ test('I4: what is admitted fits into what is free, and what does not fit is name
   )
 })
 
+test('I5: the last free unit is admitted, and one more than that is not', () => {
+  const levels = new Map([[first, { onHand: 7, reserved: 3 }]])
+  const ask = (quantity: number) => admit([{ itemId: first, quantity }], levels).kind
+  expect([4, 5].map(ask)).toEqual(['admitted', 'out-of-stock'])
+})
+
 test('an item without a level is unknown, even beside one that is short', () => {
   const levels = new Map([[first, { onHand: 0, reserved: 0 }]])
   const lines = sumLines([
