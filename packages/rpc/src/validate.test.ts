@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import {
   bigintField,
+  codeField,
   currencyField,
   enumField,
   expectedVersionField,
@@ -305,4 +306,16 @@ describe('violations', () => {
       }),
     )
   })
+})
+
+test('I23: a code may be a trade item number, but no card number', () => {
+  const code = codeField(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 visible characters')
+  // Begins as a card's and passes Luhn, as one trade item number in ten does.
+  const tradeItemNumber = '4006380000094'
+  expect(['LAMP-1', tradeItemNumber].map((text) => code.safeParse(text).success)).toEqual([
+    true,
+    true,
+  ])
+  const refused = ['4242424242424242', 'no-378282246310005', 'two words']
+  expect(refused.map((text) => code.safeParse(text).success)).toEqual([false, false, false])
 })

@@ -92,7 +92,7 @@ const HOSTILE_CHARACTERS = new RegExp(
  * in it is refused as CARD_NUMBER_REFUSED and never stored.
  */
 export function textField(range: { readonly min: number; readonly max: number }) {
-  return z
+  const text = z
     .string()
     .refine((text) => text.length <= range.max * 4, {
       message: `must be at most ${range.max} long`,
@@ -104,10 +104,29 @@ export function textField(range: { readonly min: number; readonly max: number })
     .refine((text) => text.length >= range.min && text.length <= range.max, {
       message: `must be ${range.min} to ${range.max} characters`,
     })
-    .refine((text) => !holdsCardNumber(text), {
-      message: 'must not hold a card number; use a payment method token',
-      params: CARD_NUMBER,
-    })
+  return withoutCardNumber(text)
+}
+
+/**
+ * The same text, but a card number in it, of at least `digitsMin` digits, is refused as
+ * CARD_NUMBER_REFUSED and never stored.
+ */
+export function withoutCardNumber<T extends z.ZodType<string>>(
+  text: T,
+  digitsMin: number = CARD_DIGITS_MIN,
+): T {
+  return text.refine((value) => !holdsCardNumber(value, digitsMin), {
+    message: 'must not hold a card number; use a payment method token',
+    params: CARD_NUMBER,
+  })
+}
+
+/**
+ * A code of the caller's own, such as a SKU, in a shape. Trade item numbers of 13 and 14 digits
+ * pass; a longer number that could be a card's is refused.
+ */
+export function codeField(shape: RegExp, message: string) {
+  return withoutCardNumber(z.string().regex(shape, message), CODE_CARD_DIGITS_MIN)
 }
 
 /** A whole number in a range, both ends included. */
@@ -150,6 +169,8 @@ export function enumField<V extends number>(values: readonly V[]) {
 const CARD_PREFIX = /^(?:4|5[0-8]|2[2-7]|3[04-9]|6)/
 const CARD_DIGITS_MIN = 13
 const CARD_DIGITS_MAX = 19
+/** One tenth of all 13-digit trade item numbers pass Luhn; cards in use have 15 digits or more. */
+const CODE_CARD_DIGITS_MIN = 15
 
 // Groups of digits with at most two separators between them, as people write numbers down.
 const DIGIT_RUN = /\d+(?:[\s.,:;_/*|·•\p{Pd}]{1,2}\d+)*/gu
@@ -158,20 +179,20 @@ const DIGIT_RUN = /\d+(?:[\s.,:;_/*|·•\p{Pd}]{1,2}\d+)*/gu
  * True when free text holds what looks like a payment card number: issuer range, length and Luhn.
  * Whole groups of digits are joined, so that a code or date beside the number does not hide it.
  */
-export function holdsCardNumber(text: string): boolean {
+export function holdsCardNumber(text: string, digitsMin: number = CARD_DIGITS_MIN): boolean {
   const runs = withPlainDigits(text).match(DIGIT_RUN) ?? []
   return runs.some((run) => {
     const groups = run.match(/\d+/g) ?? []
-    return groups.some((_, first) => beginsCardNumber(groups, first))
+    return groups.some((_, first) => beginsCardNumber(groups, first, digitsMin))
   })
 }
 
-function beginsCardNumber(groups: readonly string[], first: number): boolean {
+function beginsCardNumber(groups: readonly string[], first: number, digitsMin: number): boolean {
   let digits = ''
   for (let index = first; index < groups.length; index += 1) {
     digits += groups[index] ?? ''
     if (digits.length > CARD_DIGITS_MAX) return false
-    if (digits.length >= CARD_DIGITS_MIN && CARD_PREFIX.test(digits) && passesLuhn(digits)) {
+    if (digits.length >= digitsMin && CARD_PREFIX.test(digits) && passesLuhn(digits)) {
       return true
     }
   }

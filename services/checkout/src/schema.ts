@@ -15,6 +15,7 @@ import {
   optionalIdField,
   requestIdField,
   textField,
+  withoutCardNumber,
 } from '@holdfast/rpc'
 import { z } from 'zod'
 
@@ -45,10 +46,9 @@ const shipTo = z
   .transform((value) => value as AddressMessage)
   .pipe(address)
 
-const returnUrl = z
-  .string()
-  .max(2_000, 'must be at most 2000 characters')
-  .refine((text) => text === '' || isHttps(text), { message: 'must be an https URL' })
+const returnUrl = withoutCardNumber(
+  z.string().max(2_000, 'must be at most 2000 characters'),
+).refine((text) => text === '' || isHttps(text), { message: 'must be an https URL' })
 
 function isHttps(text: string): boolean {
   return URL.canParse(text) && new URL(text).protocol === 'https:'

@@ -2,6 +2,7 @@ import { AdjustReason, type InventoryServiceDefinition } from '@holdfast/proto/i
 import {
   type RequestSchemas,
   bigintField,
+  codeField,
   enumField,
   expectedVersionField,
   idField,
@@ -12,12 +13,12 @@ import {
 import { z } from 'zod'
 import { DELTA_MAX, ITEMS_MAX, LINES_MAX, LINE_QUANTITY_MAX, ON_HAND_MAX } from './domain.ts'
 
-const skuField = z.string().regex(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 visible characters')
+const skuField = codeField(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 visible characters')
 
-const locationField = z
-  .string()
-  .regex(/^[\x21-\x7e]{0,64}$/, 'must be at most 64 visible characters')
-  .transform((text) => (text === '' ? 'default' : text))
+const locationField = codeField(
+  /^[\x21-\x7e]{0,64}$/,
+  'must be at most 64 visible characters',
+).transform((text) => (text === '' ? 'default' : text))
 
 const lineField = z.object({
   itemId: idField('stockItem'),

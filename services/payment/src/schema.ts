@@ -10,6 +10,7 @@ import {
   type RequestSchemas,
   requestIdField,
   textField,
+  withoutCardNumber,
 } from '@holdfast/rpc'
 import { z } from 'zod'
 
@@ -41,9 +42,9 @@ const tokenField = z
   .string()
   .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible characters without spaces')
 
-const returnUrlField = z
-  .string()
-  .max(URL_LENGTH_MAX, `must be at most ${URL_LENGTH_MAX} long`)
+const returnUrlField = withoutCardNumber(
+  z.string().max(URL_LENGTH_MAX, `must be at most ${URL_LENGTH_MAX} long`),
+)
   .refine((text) => text === '' || isHttps(text), { message: 'must be an https URL' })
   .transform((text) => (text === '' ? null : text))
 

@@ -8,6 +8,7 @@ import { TaxCategory } from '@holdfast/proto/type'
 import {
   type RequestSchemas,
   bigintField,
+  codeField,
   currencyField,
   enumField,
   idField,
@@ -28,11 +29,9 @@ const countryField = z
   .string()
   .regex(/^[A-Z]{2}$/, 'must be an upper-case ISO 3166-1 alpha-2 code such as DE')
 
-const skuField = z.string().regex(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 visible characters')
+const skuField = codeField(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 visible characters')
 
-const productRefField = z
-  .string()
-  .regex(/^[\x21-\x7e]{0,128}$/, 'must be at most 128 visible characters')
+const productRefField = codeField(/^[\x21-\x7e]{0,128}$/, 'must be at most 128 visible characters')
 
 const titleField = textField({ min: 1, max: 200 })
 const reasonField = textField({ min: 1, max: 1_000 })
@@ -61,9 +60,10 @@ const distinct = (values: readonly string[]): boolean => new Set(values).size ==
 
 const optionField = z
   .object({
-    optionKey: z
-      .string()
-      .regex(/^[a-z0-9-]{1,32}$/, 'must be 1 to 32 lower-case letters, digits or dashes'),
+    optionKey: codeField(
+      /^[a-z0-9-]{1,32}$/,
+      'must be 1 to 32 lower-case letters, digits or dashes',
+    ),
     label: textField({ min: 1, max: 100 }),
     countryCodes: z
       .array(countryField)

@@ -14,7 +14,6 @@ import {
   findAnswer,
   rememberAnswer,
   sql,
-  violatedConstraint,
 } from '@holdfast/pg'
 import { type Account, MEMBERSHIPS_MAX, type MemberRole, type Membership } from './domain.ts'
 import { rememberAnonymous } from './store-key.ts'
@@ -31,7 +30,8 @@ import { audit } from './store-session.ts'
 const insertAccount = sql<AccountRow>(
   'session.account.insert',
   `INSERT INTO account (account_id, email, email_folded, display_name, password_hash)
-   VALUES ($1, $2, $3, $4, $5) RETURNING ${ACCOUNT_COLUMNS}`,
+   VALUES ($1, $2, $3, $4, $5) ON CONFLICT (email_folded) DO NOTHING
+   RETURNING ${ACCOUNT_COLUMNS}`,
 )
 
 const readAccountRow = sql<AccountRow>(
@@ -143,13 +143,11 @@ export async function registerAccount(
 async function insertIn(tx: Tx, made: NewAccount): Promise<Account> {
   const { accountId, email, emailFolded, displayName, passwordHash } = made
   const values = [uuidOf(accountId), email, emailFolded, displayName, passwordHash]
-  try {
-    return accountOf(present((await tx.query(insertAccount, values)).rows[0], 'the new account'))
-  } catch (error) {
-    if (violatedConstraint(error) !== 'account_email_folded') throw error
-    const text = 'There is an account with this email address; log in instead.'
-    throw new AlreadyExists('ACCOUNT_EXISTS', text, {}, { cause: error })
-  }
+  // A violation of the constraint would write the address into the log of the database.
+  const row = (await tx.query(insertAccount, values)).rows[0]
+  if (row !== undefined) return accountOf(row)
+  const text = 'There is an account with this email address; log in instead.'
+  throw new AlreadyExists('ACCOUNT_EXISTS', text)
 }
 
 /** Id and password hash of the account with this folded address, or undefined. */
