@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@holdfast/kernel'
-import { counter, type Logger } from '@holdfast/telemetry'
+import { counter, type Logger, observedGauge } from '@holdfast/telemetry'
 import { Redis, type Result } from 'ioredis'
 import { Breaker } from './breaker.ts'
 import { DELETE_IF_BROKEN, SET_IF_NEWER } from './scripts.ts'
@@ -84,12 +84,16 @@ export function connectCache(options: CacheOptions): Cache {
   const { clock, log } = options
   const redis = createClient(options)
   const breaker = new Breaker(clock)
+  const isAvailable = (): boolean => redis.status === 'ready' && !breaker.isOpen
+  observedGauge('holdfast_cache_available', '1 while commands are sent to Redis', () => [
+    { value: Number(isAvailable()) },
+  ])
   redis.on('ready', () => breaker.succeeded())
   const guarded = <T>(work: () => Promise<T>): Promise<T | 'unavailable' | 'wrong-type'> =>
     guard({ work, redis, breaker, clock, log })
   return {
     get isAvailable() {
-      return redis.status === 'ready' && !breaker.isOpen
+      return isAvailable()
     },
     readRecord: async (key) => {
       const reply = await guarded(() => redis.hmgetBuffer(key, 'v', 'd', 'x'))

@@ -16,7 +16,7 @@ import {
   readLoggedFacts,
   readPendingFacts,
 } from './row.ts'
-import { parkedMessages, publishAge, publishedMessages, resends } from './telemetry.ts'
+import { parkedMessages, publishAge, publishedMessages, resends, watchOldest } from './telemetry.ts'
 
 /** What a fact relay needs of its service. */
 export interface FactRelayOptions {
@@ -55,6 +55,7 @@ export function createFactRelay(options: FactRelayOptions): Relay {
   const worker = new FactRelay(options, lease)
   const loop = pace({ ...options, feed: FEED, turn: () => worker.turn() })
   const hints = options.bus.onPoke(options.hintSubject, () => loop.wake())
+  watchOldest(FEED, () => worker.status())
   return {
     wake: () => loop.wake(),
     status: () => worker.status(),

@@ -17,7 +17,7 @@ import {
   readPendingStates,
   removePublished,
 } from './row.ts'
-import { parkedMessages, publishAge, publishedMessages, resends } from './telemetry.ts'
+import { parkedMessages, publishAge, publishedMessages, resends, watchOldest } from './telemetry.ts'
 
 /** The present state of one thing, read from its own table. */
 export interface CurrentState {
@@ -80,6 +80,7 @@ export function createStateRelay(options: StateRelayOptions): Relay {
   const worker = new StateRelay(options, lease)
   const loop = pace({ ...options, turn: () => worker.turn() })
   const hints = options.bus.onPoke(options.hintSubject, () => loop.wake())
+  watchOldest(options.feed, () => worker.status())
   return {
     wake: () => loop.wake(),
     status: () => worker.status(),

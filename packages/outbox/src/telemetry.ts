@@ -1,4 +1,5 @@
-import { counter, durationHistogram } from '@holdfast/telemetry'
+import { counter, durationHistogram, observedGauge } from '@holdfast/telemetry'
+import type { RelayStatus } from './relay.ts'
 
 /** Messages published from the outbox, by mode. */
 export const publishedMessages = counter(
@@ -23,3 +24,11 @@ export const publishAge = durationHistogram(
   'holdfast_outbox_publish_age_ms',
   'Age of an outbox message when it was published',
 )
+
+/** Shows the age of the oldest message of a feed while this process relays it. */
+export function watchOldest(feed: string, status: () => RelayStatus): void {
+  observedGauge('holdfast_outbox_oldest_ms', 'Age of the oldest message not published yet', () => {
+    const { isHolder, oldestWaitingMs } = status()
+    return isHolder ? [{ value: oldestWaitingMs, labels: { feed } }] : []
+  })
+}

@@ -1,5 +1,5 @@
 import { type Clock, assert } from '@holdfast/kernel'
-import { type Logger, counter } from '@holdfast/telemetry'
+import { type Logger, counter, observedGauge } from '@holdfast/telemetry'
 import { ConsecutiveBreaker, type IPolicy, circuitBreaker, handleWhen } from 'cockatiel'
 import { createClient } from 'nice-grpc'
 import type { ServiceTokenSource } from './auth.ts'
@@ -64,6 +64,16 @@ const breakerChanges = counter(
   'Openings and closings of the breaker in front of a peer',
 )
 
+/** Every breaker of this process; clients are made at its start and kept. */
+const breakers: { readonly to: ServiceName; isOpen: boolean }[] = []
+
+observedGauge('holdfast_rpc_client_breakers_open', 'Breakers that refuse calls now, by peer', () =>
+  [...new Set(breakers.map(({ to }) => to))].map((to) => ({
+    value: breakers.filter((one) => one.to === to && one.isOpen).length,
+    labels: { to },
+  })),
+)
+
 /** Opens a client to all copies of a peer; connects when first used. */
 export function createRpcClient<S extends RpcServiceDefinition>(
   options: RpcClientOptions<S>,
@@ -109,11 +119,15 @@ function createBreaker(options: { readonly to: ServiceName; readonly log: Logger
       breaker: new ConsecutiveBreaker(BREAKER_FAILURES),
     },
   )
+  const known = { to: options.to, isOpen: false }
+  breakers.push(known)
   breaker.onBreak(() => {
+    known.isOpen = true
     breakerChanges.add(1, { to: options.to, state: 'open' })
     options.log.warn('The breaker in front of a peer opened', { peer: options.to })
   })
   breaker.onReset(() => {
+    known.isOpen = false
     breakerChanges.add(1, { to: options.to, state: 'closed' })
     options.log.info('The breaker in front of a peer closed', { peer: options.to })
   })

@@ -11,6 +11,7 @@ import type { CartLine, FullCart, KnownOffer } from './domain.ts'
 import { buyerOf, type CartParts, type Handlers } from './service-parts.ts'
 import { cartMessage, lineMessage, mergeMessage, moneyMessage } from './service-wire.ts'
 import type { ReadCart } from './store-cart.ts'
+import { cartReads } from './telemetry.ts'
 
 /** GetCart: from the primary, or from the copy when that cannot be read, and then it says so. */
 export function readHandlers(parts: CartParts) {
@@ -18,6 +19,7 @@ export function readHandlers(parts: CartParts) {
     getCart: async (request, call): Promise<GetCartResponse> => {
       try {
         const found = await fromPrimary(parts, request.cartId, call)
+        cartReads.add(1, { source: 'primary' })
         if (found === undefined) return emptyAnswer()
         refreshCopy(parts, found)
         return await answer(parts, { ...found, stale: false }, call)
@@ -27,6 +29,7 @@ export function readHandlers(parts: CartParts) {
         const copy = await parts.copies.read(buyerOf(call.caller).owner)
         const isWanted = request.cartId === undefined || copy?.cart.cartId === request.cartId
         if (copy === undefined || !isWanted) throw error
+        cartReads.add(1, { source: 'copy' })
         return answer(parts, { ...copy, merge: undefined, stale: true }, call)
       }
     },

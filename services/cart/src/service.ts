@@ -5,6 +5,7 @@ import { buyerOf, type CartParts, type Handlers } from './service-parts.ts'
 import { readHandlers } from './service-read.ts'
 import { cartCodec, cartMessage, lineMessage } from './service-wire.ts'
 import type * as Store from './store.ts'
+import { lineChanges } from './telemetry.ts'
 
 /** The RPCs of CartService: each calls one store function and encodes. */
 export function createHandlers(parts: CartParts): Handlers {
@@ -13,6 +14,7 @@ export function createHandlers(parts: CartParts): Handlers {
 
 function lineHandlers({ db, store, copies, neighbours, newCartId }: CartParts) {
   const answer = async ({ cart, line, isRepeat }: Store.LineChange) => {
+    lineChanges.add(1, { outcome: isRepeat ? 'repeated' : 'stored' })
     // Told only after the copy has it, so that a stale read never shows less than the buyer saw.
     if (!isRepeat) await refreshCopy(cart.cartId)
     return { cart: cartMessage(cart), line: lineMessage(line) }

@@ -6,7 +6,7 @@ import type { PrimaryDb } from '@holdfast/pg'
 import { type Loop, startLoop } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
 import { encodeWatermark, stateOf } from './events.ts'
-import { expiredHolds } from './telemetry.ts'
+import { expiredHolds, showPins } from './telemetry.ts'
 import type * as Store from './store.ts'
 
 /** What the loops work with, given by the composition root. */
@@ -24,10 +24,12 @@ const EXPIRE_HOLDS_MAX = 100
 const RESEND_ROWS_MAX = 1_000
 /** Between looks for due holds, ms: a hold outlives its end by little more. */
 const EXPIRE_EVERY_MS = 1_000
+/** Between counts for the metrics, ms. */
+const COUNT_EVERY_MS = 5_000
 
 /** Starts the loops of this service; disposing ends them after their present turn. */
 export function startJobs(parts: JobParts): AsyncDisposable {
-  const loops = [startExpiry(parts), startRelay(parts)]
+  const loops = [startExpiry(parts), startPinCounter(parts), startRelay(parts)]
   return {
     [Symbol.asyncDispose]: async () => {
       await Promise.all(loops.map((loop) => loop[Symbol.asyncDispose]()))
@@ -61,6 +63,20 @@ function startExpiry({ db, store, clock, log }: JobParts): Loop {
       const ended = await store.expireHolds(db, EXPIRE_HOLDS_MAX, 'job:hold-expiry')
       expiredHolds.add(ended)
       return ended === EXPIRE_HOLDS_MAX ? 'again' : undefined
+    },
+  })
+}
+
+function startPinCounter({ db, store, clock, log }: JobParts): Loop {
+  let figures: Store.PinFigures | undefined
+  showPins(() => figures)
+  return startLoop({
+    name: 'inventory.pin_counter',
+    everyMs: COUNT_EVERY_MS,
+    clock,
+    log,
+    turn: async () => {
+      figures = await store.readPinFigures(db)
     },
   })
 }
