@@ -21,7 +21,7 @@ test('a shuffle keeps every fault, and each has a name of its own', () => {
 test('numbers below an end are all there and none is the end', () => {
   const random = seededRandom(3)
   const drawn = new Set(Array.from({ length: 500 }, () => random.below(5)))
-  expect([...drawn].toSorted()).toEqual([0, 1, 2, 3, 4])
+  expect(drawn).toEqual(new Set([0, 1, 2, 3, 4]))
 })
 
 test('options are read, and a fresh seed is taken when none is given', () => {
