@@ -337,7 +337,7 @@ export const PACKAGE_MUTANTS: readonly Mutant[] = [
         replace: 'const done = rows.filter(({ key }) => !left.has(key) || key !== undefined)',
       },
     ],
-    proof: outboxTest('state-relay.test.ts', 'I19: NATS away: commits go on'),
+    proof: outboxTest('state-relay.test.ts', 'a message the stream refuses is parked'),
   },
   {
     name: 'a dependency that is lost stays ready',
