@@ -9,6 +9,7 @@ import {
 import type { PlaceOrderResponse } from '@holdfast/proto/checkout'
 import { type CallContext, holdsCardNumber } from '@holdfast/rpc'
 import { type Order, type OrderState, isEndedWithoutMoney } from './domain.ts'
+import type { PaymentView } from './domain-pay.ts'
 import type { SplitView } from './domain-peer.ts'
 import { isReached } from './domain-start.ts'
 import type { PlaceOrderAsk } from './schema.ts'
@@ -151,20 +152,12 @@ async function makePayment(
   about: Drive,
   order: StoredWholeOrder,
 ): Promise<Order | undefined> {
-  const { call, request, orderId } = about
+  const { call, orderId } = about
   const { db, store, clock } = parts
   // Bounded by the call's deadline, in which the peer's client refuses to send any more.
   for (;;) {
     try {
-      const view = await parts.stepPeers.payment.create(
-        {
-          ...order,
-          paymentMethodToken: request.paymentMethodToken,
-          returnUrl: request.returnUrl,
-          splits: splitsOf(order),
-        },
-        call,
-      )
+      const view = await createPayment(parts, about, order)
       if (isEndedWithoutMoney(view.state)) return undefined
       return await notePayment(parts, order)
     } catch (error) {
@@ -177,6 +170,26 @@ async function makePayment(
       if (call.signal.aborted || call.deadlineAtMs - clock.monotonicMs() < AGAIN_MS) throw error
       await clock.sleep(AGAIN_MS, call.signal)
     }
+  }
+}
+
+/**
+ * Makes the payment, or finds it: one that was made for the guest, before the buyer logged in
+ * between two tries, refuses the second as other content, and is the order's all the same.
+ */
+async function createPayment(
+  parts: CheckoutParts,
+  { request, call }: Drive,
+  order: StoredWholeOrder,
+): Promise<PaymentView> {
+  const { payment } = parts.stepPeers
+  const { paymentMethodToken, returnUrl } = request
+  try {
+    const ask = { ...order, paymentMethodToken, returnUrl, splits: splitsOf(order) }
+    return await payment.create(ask, call)
+  } catch (error) {
+    if (!(error instanceof InvalidInput) || error.reason !== 'KEY_REUSED') throw error
+    return payment.read(order, call)
   }
 }
 

@@ -111,7 +111,10 @@ export async function recordPark(
     await tx.query(closeParks, [uuidOf(park.orderId), last])
     const values = [uuidOf(park.orderId), last + 1, park.parkKey, park.step, park.reason]
     await tx.query(insertPark, values)
-    await changeLocked(tx, order, { isParked: true }, { kind: 'SERVICE', actor: 'workflow' })
+    const by = { kind: 'SERVICE', actor: 'workflow' } as const
+    await changeLocked(tx, order, { isParked: true }, by)
+    // A cancel from before the park found none to decide.
+    if (order.isCancelRequested) await decideOpenPark(tx, park.orderId, by)
     return last + 1
   })
 }

@@ -1,4 +1,4 @@
-import { IllegalState, NotFound } from '@holdfast/kernel'
+import { IllegalState, InvalidInput, NotFound } from '@holdfast/kernel'
 import {
   type AuthorizePaymentRequest,
   type CreatePaymentRequest,
@@ -18,6 +18,8 @@ export interface ProviderScript {
 export interface FakePayment {
   readonly paymentId: string
   readonly orderId: string
+  /** Who it was made for; empty when it was voided before it was made. */
+  readonly buyerId: string
   state: keyof typeof Payment_State
   readonly amount: bigint
   /** Times that money was really taken. */
@@ -35,10 +37,14 @@ export function paymentHandlers(payments: Payments, script: ProviderScript) {
 
 function moneyHandlers(payments: Payments, script: ProviderScript) {
   return {
-    createPayment: async ({ paymentId, orderId, amount }: CreatePaymentRequest) => {
+    createPayment: async ({ paymentId, orderId, buyerId, amount }: CreatePaymentRequest) => {
       const known = payments.get(paymentId)
+      // The same request_id with other content.
+      if (known !== undefined && known.buyerId !== buyerId && known.buyerId !== '') {
+        throw new InvalidInput('Other content.', [], 'KEY_REUSED')
+      }
       if (known !== undefined) return { payment: message(known) }
-      const payment = newPayment({ paymentId, orderId, amount: amount?.minor ?? 0n })
+      const payment = newPayment({ paymentId, orderId, buyerId, amount: amount?.minor ?? 0n })
       payments.set(paymentId, payment)
       return { payment: message(payment) }
     },
@@ -68,7 +74,7 @@ function endHandlers(payments: Payments, script: ProviderScript) {
   return {
     voidPayment: async ({ paymentId, orderId }: AuthorizePaymentRequest) => {
       const known = payments.get(paymentId)
-      const payment = known ?? newPayment({ paymentId, orderId, amount: 0n })
+      const payment = known ?? newPayment({ paymentId, orderId, buyerId: '', amount: 0n })
       payments.set(paymentId, payment)
       const isUnknown = payment.state === 'AUTHORIZING' || payment.state === 'CAPTURING'
       if (isUnknown) throw wrongState(payment)
@@ -88,7 +94,9 @@ function endHandlers(payments: Payments, script: ProviderScript) {
   }
 }
 
-function newPayment(made: Pick<FakePayment, 'paymentId' | 'orderId' | 'amount'>): FakePayment {
+function newPayment(
+  made: Pick<FakePayment, 'paymentId' | 'orderId' | 'buyerId' | 'amount'>,
+): FakePayment {
   return { ...made, state: 'CREATED', captures: 0, refunded: 0n, version: 1n }
 }
 

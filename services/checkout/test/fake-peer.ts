@@ -17,7 +17,12 @@ import { SILENT_LOGGER } from '@holdfast/telemetry'
 export type Fault =
   | { readonly kind: 'not-done' }
   | { readonly kind: 'answer-lost' }
-  | { readonly kind: 'refused'; readonly error: Error }
+  | {
+      readonly kind: 'refused'
+      readonly error: Error
+      /** What happens before the refusal is given. */
+      readonly meanwhile?: () => Promise<unknown>
+    }
   | { readonly kind: 'done-but-refused'; readonly error: Error }
 
 interface Armed {
@@ -102,7 +107,10 @@ function serve(about: {
     if (handler === undefined) throw new InvalidInput(`This fake has no ${name}.`, [])
     calls.push(name)
     const fault = take(faults, name)
-    if (fault?.kind === 'refused') throw fault.error
+    if (fault?.kind === 'refused') {
+      await fault.meanwhile?.()
+      throw fault.error
+    }
     if (fault?.kind === 'not-done') {
       throw new Unavailable('DEPENDENCY_UNAVAILABLE', 'Away by a test.', {}, { retryAfterMs: 30 })
     }

@@ -1,4 +1,4 @@
-import { IllegalState, type OrderId, uuidOf } from '@holdfast/kernel'
+import { IllegalState, type OrderId, present, uuidOf } from '@holdfast/kernel'
 import {
   type Order,
   Order_State,
@@ -17,6 +17,7 @@ import {
   type CheckoutUnderTest,
   OPERATOR,
   type TestBuyer,
+  placeRequest,
   requestId,
   scope,
   startCheckout,
@@ -190,6 +191,35 @@ test('a parked order that its buyer cancels needs no operator', async () => {
   await whenRunCompleted(orderId)
   const payment = checkout.shop.payments.get((await buyer.order(orderId)).paymentId)
   expect(payment).toMatchObject({ state: 'CANCELLED', captures: 0 })
+})
+
+test('I9 I11: a cancel that comes just before the park needs no operator either', async () => {
+  const buyer = checkout.newBuyer()
+  const { quoteId } = await buyer.quote()
+  // The order is known to its buyer by the list, as to an app that shows what is under way.
+  const cancel = async (): Promise<void> => {
+    const page = { pageSize: 1, pageToken: '', sellerId: '', state: Order_State.UNSPECIFIED }
+    const { orders } = await buyer.client.listOrders(page, scope())
+    const { orderId } = present(orders[0], 'the order')
+    await buyer.client.cancelOrder({ requestId: requestId(), orderId }, scope())
+  }
+  checkout.shop.payment.arm(
+    'authorizePayment',
+    { kind: 'refused', error: BROKEN, meanwhile: cancel },
+    1,
+  )
+  const { order } = await buyer.client.placeOrder(placeRequest(quoteId, 'RESERVED'), scope())
+  const { orderId } = present(order, 'the order')
+  await eventually(
+    async () =>
+      expect(await buyer.order(orderId)).toMatchObject({
+        state: Order_State.CANCELLED,
+        parked: false,
+      }),
+    STATE,
+  )
+  await whenRunCompleted(orderId)
+  expect(await openParksOf(orderId)).toBe(0)
 })
 
 /** Parked in its first step, after the stock was held. */

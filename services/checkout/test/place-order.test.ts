@@ -79,6 +79,24 @@ test('I12: who logs in after the quote buys the cart of the guest it was', async
   expect(order?.state).toBe(Order_State.PAID)
 })
 
+test('I9 I27: who logs in between two tries of one request gets its order paid', async () => {
+  const { shop } = checkout
+  const buyer = checkout.newBuyer(1)
+  const request = placeRequest((await buyer.quote()).quoteId)
+  // Made for the guest, and no answer came.
+  shop.payment.arm('createPayment', { kind: 'answer-lost' }, 1_000)
+  const first = await eventually(() => buyer.client.placeOrder(request, scope(1_000)), STATE)
+  shop.disarm()
+  const account = checkout.clientOf({
+    kind: 'buyer',
+    sessionId: newId('session'),
+    accountId: newId('account'),
+    guestId: buyer.buyerId as Id<'guest'>,
+  })
+  const { order } = await account.placeOrder(request, scope())
+  expect(order).toMatchObject({ orderId: first.order?.orderId, state: Order_State.PAID })
+})
+
 test('I6 I27: 20 repeats of one request make one order, and each answers it', async () => {
   const { shop } = checkout
   const buyer = checkout.newBuyer()
