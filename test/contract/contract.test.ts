@@ -1,9 +1,15 @@
 import { fileURLToPath } from 'node:url'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import type { ServiceName } from '@holdfast/rpc'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { callRows } from './call-rows.ts'
 import { refusedBy, strangerOf } from './callers.ts'
-import { countTable } from './count-table.ts'
+import { countTable, rowTable } from './count-table.ts'
+import { CARD, fieldRows } from './field-rows.ts'
+import { identityRows, type WrongTokens, wrongTokens } from './identity-rows.ts'
+import type { RowLeftOut } from './row.ts'
+import { type RowResult, sendRows } from './send-rows.ts'
+import { shapesOf } from './shapes.ts'
 import { type Marketplace, startMarketplace } from './marketplace.ts'
 import { RPCS, type RpcUnderWalk } from './services.ts'
 import type { Target } from './target.ts'
@@ -17,6 +23,9 @@ let marketplace: Marketplace
 let world: World
 const targets = new Map<ServiceName, Target>()
 const cells = new Map<ServiceName, Cell[]>()
+const tokens = new Map<ServiceName, WrongTokens>()
+const results: RowResult[] = []
+const leftOut: RowLeftOut[] = []
 
 beforeAll(async () => {
   marketplace = await startMarketplace()
@@ -24,7 +33,7 @@ beforeAll(async () => {
 }, START_TIMEOUT_MS)
 
 afterAll(async () => {
-  process.stdout.write(`${countTable(cells)}\n`)
+  process.stdout.write(`${countTable(cells)}\n${rowTable(results, leftOut)}\n`)
   await world?.[Symbol.asyncDispose]()
   await marketplace?.[Symbol.asyncDispose]()
 })
@@ -63,6 +72,57 @@ describe.each(Object.entries(Object.groupBy(RPCS, (rpc) => rpc.service)))('%s', 
       expect(walked.length).toBeGreaterThan(0)
     },
   )
+})
+
+async function wrongRows(rpc: RpcUnderWalk): Promise<readonly RowResult[]> {
+  const target = await targetOf(rpc.service)
+  const prepared = await rpc.sample.prepare(world)
+  const valid = rpc.method.requestType.encode(prepared.request).finish()
+  const own = prepared.bearer ?? (await target.tokenFor(rpc.sample.caller))
+  const bearer = own === '' ? undefined : own
+  const ignoresToken = rpc.row.ignoresToken === true
+  const { requestBytesMax } = rpc.row
+  const about = { rpc: rpc.name, path: rpc.path, valid, bearer, requestBytesMax, ignoresToken }
+  const fields = fieldRows({ ...about, shapes: shapesOf(rpc.path) })
+  const identity = ignoresToken ? [] : identityRows(await tokensFor(rpc.service), valid)
+  const rows = [...fields.rows, ...callRows(about), ...identity]
+  const isStream = rpc.method.responseStream
+  const sent = await sendRows(target, { path: rpc.path, rows, isStream })
+  results.push(...sent)
+  leftOut.push(...fields.left)
+  return sent
+}
+
+async function tokensFor(service: ServiceName): Promise<WrongTokens> {
+  const made = tokens.get(service) ?? (await wrongTokens(marketplace, service))
+  tokens.set(service, made)
+  return made
+}
+
+describe.each(Object.entries(Object.groupBy(RPCS, (rpc) => rpc.service)))(
+  'wrong input to %s',
+  (_name, rpcs) => {
+    test.each(rpcs.map((rpc) => [rpc.name, rpc] as const))(
+      'I20, I23: %s refuses every wrong value, form and proof without an effect',
+      async (_rpcName, rpc) => {
+        const sent = await wrongRows(rpc)
+        const problems = sent.filter((one) => one.problem !== undefined)
+        expect(problems.map(({ name, problem }) => `${name}: ${problem}`)).toEqual([])
+        expect(sent.length).toBeGreaterThan(0)
+      },
+    )
+  },
+)
+
+test('I23: no log holds a card number of the rows', () => {
+  const folder = marketplace.logsFolder
+  const files = readdirSync(folder, { withFileTypes: true }).filter((one) => one.isFile())
+  expect(files.length).toBeGreaterThan(0)
+  const telling = files.filter(({ name }) => {
+    const text = readFileSync(`${folder}/${name}`, 'utf8')
+    return Object.values(CARD).some((number) => text.includes(number))
+  })
+  expect(telling.map(({ name }) => name)).toEqual([])
 })
 
 test('every process is the one that was started', () => {

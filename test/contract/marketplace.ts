@@ -20,6 +20,12 @@ export interface Marketplace extends AsyncDisposable {
   databaseOf(service: ServiceName): Rows
   /** A token by which one service calls another. */
   serviceToken(from: ServiceName, to: ServiceName): Promise<string>
+  /** The private JWK by which users' tokens are signed. */
+  readonly signingKey: unknown
+  /** The name of the deployment. */
+  readonly environment: string
+  /** Where every process writes its log. */
+  readonly logsFolder: string
   /** Who may act as an operator from the start. */
   readonly operator: { readonly email: string; readonly password: string }
   /** Processes that ended without being asked to, since the start. */
@@ -70,6 +76,9 @@ function marketplaceOf(child: MarketplaceProcess): Marketplace {
       sources.set(from, source)
       return source.tokenFor(to)
     },
+    signingKey: (secret('session-signing-keys.json') as { keys: unknown[] }).keys[0],
+    environment: ENVIRONMENT,
+    logsFolder: atStart.logsFolder,
     operator: secret('first-operator.json') as Marketplace['operator'],
     crashes: () => restarted(atStart, readEndpoints(child.dataFolder)),
     [Symbol.asyncDispose]: async () => {

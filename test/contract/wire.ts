@@ -1,4 +1,4 @@
-import { type ClientHttp2Session, connect } from 'node:http2'
+import { type ClientHttp2Session, connect, type OutgoingHttpHeaders } from 'node:http2'
 import { BadRequest, ErrorInfo, Status } from '@holdfast/proto/google'
 import { eventually } from '@holdfast/testkit'
 
@@ -6,6 +6,8 @@ import { eventually } from '@holdfast/testkit'
 export interface Answer {
   /** gRPC status code; undefined when the stream ended without one. */
   readonly code: number | undefined
+  /** Status of HTTP, by which a server answers what is no gRPC at all. */
+  readonly httpStatus?: number | undefined
   readonly text: string
   /** From ErrorInfo; '' when there is none. */
   readonly reason: string
@@ -24,6 +26,12 @@ export interface RawCall {
   readonly traceparent?: string | undefined
   /** True for a server stream, which is cancelled after its first message. */
   readonly firstMessageOnly?: boolean
+  /** Headers put over the usual ones; undefined leaves one out. */
+  readonly headers?: OutgoingHttpHeaders
+  /** Sent as they are in the place of framed messages. */
+  readonly body?: Uint8Array
+  /** True when the call is broken off as soon as everything was sent. */
+  readonly isBrokenOff?: boolean
 }
 
 /** A connection to one server that says exactly the bytes it is given. */
@@ -57,15 +65,7 @@ export async function connectRaw(address: string): Promise<RawClient> {
 
 function callRaw(session: ClientHttp2Session, call: RawCall): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
-  const stream = session.request({
-    ':method': 'POST',
-    ':path': call.path,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    'grpc-timeout': `${TIMEOUT_MS}m`,
-    ...(call.bearer === undefined ? {} : { authorization: `Bearer ${call.bearer}` }),
-    ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
-  })
+  const stream = session.request(headersOf(call))
   const said: Record<string, unknown> = {}
   let received = Buffer.alloc(0)
   const finish = (): void => {
@@ -86,13 +86,36 @@ function callRaw(session: ClientHttp2Session, call: RawCall): Promise<Answer> {
   })
   stream.on('error', reject)
   stream.on('close', finish)
-  for (const message of call.messages) stream.write(frame(message))
-  stream.end()
+  if (call.isBrokenOff === true) {
+    stream.write(bodyOf(call), () => stream.close(CANCELLED))
+    return promise
+  }
+  stream.end(bodyOf(call))
   return promise
 }
 
-function frame(message: Uint8Array): Buffer {
+function headersOf(call: RawCall): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = {
+    ':method': 'POST',
+    ':path': call.path,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    'grpc-timeout': `${TIMEOUT_MS}m`,
+    ...(call.bearer === undefined ? {} : { authorization: `Bearer ${call.bearer}` }),
+    ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
+    ...call.headers,
+  }
+  return Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined))
+}
+
+function bodyOf({ body, messages }: RawCall): Uint8Array {
+  return body ?? Buffer.concat(messages.map((message) => frame(message)))
+}
+
+/** A message as gRPC sends it: a flag that says whether it is compressed, its length, itself. */
+export function frame(message: Uint8Array, isCompressed = false): Buffer {
   const header = Buffer.alloc(FRAME_HEADER_BYTES)
+  header.writeUInt8(isCompressed ? 1 : 0, 0)
   header.writeUInt32BE(message.length, 1)
   return Buffer.concat([header, message])
 }
@@ -115,6 +138,7 @@ function answerOf(said: Record<string, unknown>, messages: readonly Uint8Array[]
   const text = typeof said['grpc-message'] === 'string' ? said['grpc-message'] : ''
   return {
     code: code === undefined ? undefined : Number(code),
+    httpStatus: said[':status'] === undefined ? undefined : Number(said[':status']),
     text: decodeURIComponent(text),
     ...detailsOf(said['grpc-status-details-bin']),
     messages,

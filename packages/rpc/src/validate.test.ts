@@ -319,3 +319,14 @@ test('I23: a code may be a trade item number, but no card number', () => {
   const refused = ['4242424242424242', 'no-378282246310005', 'two words']
   expect(refused.map((text) => code.safeParse(text).success)).toEqual([false, false, false])
 })
+
+test('I23: a card number is refused in a request_id, and random digits of a UUID are none', () => {
+  const number = '4111111111111111'
+  for (const key of [number, `order-${number}`, '4111-1111-1111-1111', `${number}:1`]) {
+    expect(requestIdField.safeParse(key).success).toBe(false)
+  }
+  const uuid = '41111111-1111-4111-8111-111111111111'
+  for (const key of [uuid, `${uuid}:2`, `a${number}b`, 'order-17']) {
+    expect(requestIdField.safeParse(key).success).toBe(true)
+  }
+})

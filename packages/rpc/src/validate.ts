@@ -50,10 +50,21 @@ function snakeCase(name: string): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }
 
-/** Law 2: 1-255 visible ASCII characters, unique per caller and operation. */
-export const requestIdField = z
+/**
+ * A code that a machine made, 1-255 visible ASCII characters: a request_id, a provider's token. A
+ * card number in its place is refused as CARD_NUMBER_REFUSED; digits that stand beside letters or
+ * in a UUID are random, and pass for one now and then.
+ */
+export const madeCodeField = z
   .string()
   .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible characters without spaces')
+  .refine((code) => !holdsCardNumber(withoutRandomDigits(code)), {
+    message: 'must not hold a card number; use a payment method token',
+    params: CARD_NUMBER,
+  })
+
+/** Law 2: a made code, unique per caller and operation. */
+export const requestIdField = madeCodeField
 
 /** An id of the kind, in wire form. */
 export function idField<K extends IdKind>(kind: K) {
@@ -185,6 +196,14 @@ export function holdsCardNumber(text: string, digitsMin: number = CARD_DIGITS_MI
     const groups = run.match(/\d+/g) ?? []
     return groups.some((_, first) => beginsCardNumber(groups, first, digitsMin))
   })
+}
+
+const UUID_IN_CODE = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi
+const WORD_WITH_LETTERS = /[0-9A-Za-z]*[A-Za-z][0-9A-Za-z]*/g
+
+/** Three blanks in the place of each: more than may stand inside a number. */
+function withoutRandomDigits(code: string): string {
+  return code.replaceAll(UUID_IN_CODE, '   ').replaceAll(WORD_WITH_LETTERS, '   ')
 }
 
 function beginsCardNumber(groups: readonly string[], first: number, digitsMin: number): boolean {

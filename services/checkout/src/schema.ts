@@ -8,10 +8,12 @@ import type { Address as AddressMessage } from '@holdfast/proto/type'
 import {
   type RequestSchemas,
   bigintField,
+  codeField,
   enumField,
   expectedVersionField,
   idField,
   integerField,
+  madeCodeField,
   optionalIdField,
   requestIdField,
   textField,
@@ -38,7 +40,7 @@ const address = z.object({
 
 const shippingChoice = z.object({
   sellerId: idField('seller'),
-  optionKey: z.string().regex(/^[a-z0-9-]{1,32}$/, 'must be an option_key of the seller'),
+  optionKey: codeField(/^[a-z0-9-]{1,32}$/, 'must be an option_key of the seller'),
 })
 
 const shipTo = z
@@ -80,9 +82,7 @@ export const schemas = {
   placeOrder: z.object({
     requestId: requestIdField,
     quoteId: idField('quote'),
-    paymentMethodToken: z
-      .string()
-      .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible characters'),
+    paymentMethodToken: madeCodeField,
     waitFor: z
       .custom<PlaceOrderRequest_WaitFor>((value) => value === 0 || value === 1 || value === 2, {
         message: 'must be one of the named values',
