@@ -43,6 +43,11 @@ export interface Marketplace {
   transactionsOf(ref: string): Promise<readonly ProviderTransaction[]>
   /** All money that moved by the provider's own ledger, oldest first. */
   transactions(): Promise<readonly ProviderTransaction[]>
+  /**
+   * One metric of a process as each of its copies tells it, by copy: the sum of the lines that have
+   * all of these texts in their labels, 0 where there is none.
+   */
+  metricByCopy(process: string, name: string, ...labels: string[]): Promise<readonly number[]>
   /** Resolves when every process is there and ready. */
   awaitAll(): Promise<void>
   /** A few connections to a service's database as its owner, to look; the caller ends them. */
@@ -108,10 +113,30 @@ export function marketplaceOn(dataFolder: string): Marketplace {
     transactionsOf: async (ref) =>
       readProvider<ProviderTransaction>(endpoints(), '/v1/transactions', ref),
     transactions: async () => readProvider<ProviderTransaction>(endpoints(), '/v1/transactions'),
+    metricByCopy: async (process, name, ...labels) =>
+      Promise.all(
+        endpoints()
+          .processes.filter((one) => one.name === process)
+          .map(async (one) => sumOfMetric(one.operationsAddress, name, labels)),
+      ),
     awaitAll: async () => awaitAll(endpoints),
     openDatabase: (service, connectionsMax = 2) =>
       openDatabase(endpoints(), service, connectionsMax),
   }
+}
+
+async function sumOfMetric(
+  address: string | undefined,
+  name: string,
+  labels: readonly string[],
+): Promise<number> {
+  const text = await (await fetch(`http://${present(address, 'its metrics')}/metrics`)).text()
+  let sum = 0
+  for (const line of text.split('\n')) {
+    if (!line.startsWith(`${name}{`) || !labels.every((label) => line.includes(label))) continue
+    sum += Number(line.split(' ')[1])
+  }
+  return sum
 }
 
 /** A process that died starts within it, with a fraction of two cores, ms. */

@@ -56,16 +56,8 @@ async function redisCommand(command: string): Promise<void> {
 
 /** Sum of one metric over the copies of a process, with all of these texts in its labels. */
 async function metric(process: string, name: string, ...labels: string[]): Promise<number> {
-  let sum = 0
-  for (const one of marketplace.endpoints().processes) {
-    if (one.name !== process || one.operationsAddress === undefined) continue
-    const text = await (await fetch(`http://${one.operationsAddress}/metrics`)).text()
-    for (const line of text.split('\n')) {
-      if (!line.startsWith(`${name}{`) || !labels.every((label) => line.includes(label))) continue
-      sum += Number(line.split(' ')[1])
-    }
-  }
-  return sum
+  const byCopy = await marketplace.metricByCopy(process, name, ...labels)
+  return byCopy.reduce((sum, one) => sum + one, 0)
 }
 
 /** How sessions' copies in Redis were found, as the session service counts them. */
