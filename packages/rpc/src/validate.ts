@@ -64,7 +64,7 @@ export const madeCodeField = z
   })
 
 /** Law 2: a made code, unique per caller and operation. */
-export const requestIdField = madeCodeField
+export const requestIdField = madeCodeField.describe('unique per caller and operation')
 
 /** An id of the kind, in wire form. */
 export function idField<K extends IdKind>(kind: K) {
