@@ -69,8 +69,11 @@ function checkLedger({ entries, payments }: Truth): readonly Violation[] {
   ]
 }
 
-/** I2: what the provider took is the total of a sold order, once, and nothing of any other. */
-function checkCharges({ orders, transactions }: Truth): readonly Violation[] {
+/**
+ * I2: what the provider took is the total of a sold order, once, and nothing of any other, and the
+ * order's payment says the same.
+ */
+function checkCharges({ orders, payments, charges, transactions }: Truth): readonly Violation[] {
   const ordered = new Map(orders.map((order) => [order.paymentId, order]))
   const found: Violation[] = []
   const net = new Map<string, bigint>()
@@ -87,7 +90,21 @@ function checkCharges({ orders, transactions }: Truth): readonly Violation[] {
       found.push(violation('I2', `${orderId} is ${state}, and the provider took ${taken}`))
     }
     const times = captures.get(paymentId) ?? 0
+    const authorised = charges.filter(({ ref }) => ref === paymentId)
+    if (SOLD.has(state) && authorised.length !== 1) {
+      found.push(violation('I2', `${orderId} was authorised ${authorised.length} times`))
+    }
     if (times > 1) found.push(violation('I2', `${orderId} was captured ${times} times`))
+  }
+  for (const { paymentId, orderId, capturedMinor, refundedMinor } of payments) {
+    const kept = capturedMinor - refundedMinor
+    const taken = net.get(paymentId) ?? 0n
+    if (kept !== taken) {
+      found.push(violation('I2', `${paymentId} says ${kept}, and the provider took ${taken}`))
+    }
+    if (ordered.get(paymentId)?.orderId !== orderId) {
+      found.push(violation('I2', `${paymentId} is for ${orderId}, which does not know it`))
+    }
   }
   return found
 }
@@ -174,6 +191,10 @@ function checkEnds({ orders, holds, claims }: Truth): readonly Violation[] {
       if (hold === 'HELD' || hold === 'PINNED') found.push(violation('I26', told))
       if (hold === 'CONFIRMED' || cart !== 'free') found.push(violation('I11', told))
     }
+  }
+  for (const { cartId, orderId, state } of claims) {
+    if (known.has(orderId)) continue
+    found.push(violation('I11', `cart ${cartId} is ${state} by an order that is not there`))
   }
   for (const { holdId, orderId, state } of holds) {
     if (known.has(orderId) || state === 'RELEASED' || state === 'EXPIRED') continue

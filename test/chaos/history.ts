@@ -1,4 +1,4 @@
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, writeFileSync } from 'node:fs'
 import { isHoldfastError } from '@holdfast/kernel'
 import { retryAdvice } from '@holdfast/rpc'
 import { systemClock } from '@holdfast/runtime'
@@ -18,7 +18,6 @@ export interface HistoryEvent {
 
 /** What happened, as those saw it who were there: one JSON line each in a file, as it comes. */
 export interface History {
-  readonly events: readonly HistoryEvent[]
   note(event: Omit<HistoryEvent, 'atMs'>): void
   /** Runs an operation and notes its beginning and how it ended. */
   during<T>(
@@ -28,16 +27,14 @@ export interface History {
   ): Promise<T>
 }
 
-/** A history that begins now and is kept in `file`. */
+/** A history that begins now and is kept in `file`, in the place of an earlier one. */
 export function openHistory(file: string): History {
-  const events: HistoryEvent[] = []
+  writeFileSync(file, '')
   const note: History['note'] = (event) => {
     const timed = { atMs: Math.round(systemClock.monotonicMs()), ...event }
-    events.push(timed)
     appendFileSync(file, `${JSON.stringify(timed)}\n`)
   }
   return {
-    events,
     note,
     during: async (what, work, about) => {
       note({ ...what, type: 'invoke' })

@@ -1,16 +1,16 @@
 /** `npm run chaos`: breaks one part after the other while purchases run, and judges the rest. */
 import { randomInt } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { describeFailure, elapsed, SetupError } from '@holdfast/backing'
+import { describeFailure } from '@holdfast/backing'
 import { unreachable } from '@holdfast/kernel'
-import { systemClock } from '@holdfast/runtime'
 import { eventually, startMarketplaceProcess } from '@holdfast/testkit'
+import { BadOptions, type CommandContext, runCommand } from '../command.ts'
 import { marketplaceOn } from '../marketplace.ts'
 import { checkTruth, type Violation } from './checkers.ts'
 import { ALL_FAULTS, type Fault, faultName } from './faults.ts'
 import { openHistory } from './history.ts'
-import { BadOptions, HELP, type Options, parseOptions } from './options.ts'
+import { HELP, type Options, parseOptions } from './options.ts'
 import { seededRandom } from './random.ts'
 import { type Arena, runRound } from './round.ts'
 import { readTruth } from './truth.ts'
@@ -22,53 +22,30 @@ const UNITS = 1_000_000
 /** What is still owed after the last purchase has been done by then, ms. */
 const REST_WITHIN_MS = 60_000
 
-const startedMs = systemClock.monotonicMs()
-const ends = new AsyncDisposableStack()
-let isInterrupted = false
-
-for (const event of ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect'] as const) {
-  process.on(event, () => void interrupt())
-}
-process.exit(await main())
-
-/** What runs is ended first; a second signal does not wait for it. */
-async function interrupt(): Promise<never> {
-  if (isInterrupted) process.exit(130)
-  isInterrupted = true
-  say('Interrupted: ending everything')
-  await ends.disposeAsync().catch(() => undefined)
-  process.exit(130)
-}
+await runCommand({ progress: process.stdout, run: main })
 
 /** The exit code: 0 when nothing was violated, else 1. */
-async function main(): Promise<number> {
-  try {
-    const options = parseOptions(process.argv.slice(2), randomInt(2 ** 31 - 1))
-    switch (options.kind) {
-      case 'help':
-        process.stdout.write(HELP)
-        return 0
-      case 'list':
-        process.stdout.write(ALL_FAULTS.map((fault) => `${faultName(fault)}\n`).join(''))
-        return 0
-      case 'run':
-        return (await run(options)) === 0 ? 0 : 1
-      default:
-        return unreachable(options)
-    }
-  } catch (failure) {
-    if (isInterrupted) await new Promise(() => undefined)
-    const isObstacle = failure instanceof BadOptions || failure instanceof SetupError
-    const isBug = !isObstacle && failure instanceof Error
-    process.stderr.write(`${isBug ? failure.stack : describeFailure(failure)}\n`)
-    return 1
-  } finally {
-    if (!isInterrupted) await ends.disposeAsync()
+async function main(context: CommandContext): Promise<number> {
+  const options = parseOptions(process.argv.slice(2), randomInt(2 ** 31 - 1))
+  switch (options.kind) {
+    case 'help':
+      process.stdout.write(HELP)
+      return 0
+    case 'list':
+      process.stdout.write(ALL_FAULTS.map((fault) => `${faultName(fault)}\n`).join(''))
+      return 0
+    case 'run':
+      return (await run(options, context)) === 0 ? 0 : 1
+    default:
+      return unreachable(options)
   }
 }
 
 /** The number of violations. */
-async function run(options: Extract<Options, { kind: 'run' }>): Promise<number> {
+async function run(
+  options: Extract<Options, { kind: 'run' }>,
+  { ends, say }: CommandContext,
+): Promise<number> {
   const { seed, rounds } = options
   const random = seededRandom(seed)
   const wanted = ALL_FAULTS.filter((fault) => faultName(fault).includes(options.only))
@@ -88,42 +65,52 @@ async function run(options: Extract<Options, { kind: 'run' }>): Promise<number> 
   const arena = { marketplace, shops, random, history: openHistory(historyFile) }
   const violations: Violation[] = []
   for (const [index, fault] of schedule.entries()) {
-    const found = await tryOut(arena, fault, `${index + 1}/${schedule.length}`)
+    const { told, found } = await tryOut(arena, fault)
+    say(`${index + 1}/${schedule.length} ${faultName(fault)}: ${told}`)
     for (const one of found) say(`  ${one.invariant} is violated: ${one.found}`)
     violations.push(...found)
   }
   const count = violations.length
   say(`The history is in ${historyFile}`)
+  if (count > 0) {
+    const logs = join(folder, `logs-${seed}`)
+    cpSync(marketplace.endpoints().logsFolder, logs, { recursive: true })
+    say(`The logs of every process are in ${logs}`)
+  }
   process.stdout.write(`${schedule.length} faults, ${count} violations, seed ${seed}\n`)
   return count
 }
 
-async function tryOut(arena: Arena, fault: Fault, position: string): Promise<readonly Violation[]> {
+interface Tried {
+  /** How it went, for people. */
+  readonly told: string
+  readonly found: readonly Violation[]
+}
+
+async function tryOut(arena: Arena, fault: Fault): Promise<Tried> {
   try {
-    const result = await runRound(arena, fault)
-    const seconds = (result.settledMs / 1_000).toFixed(1)
-    say(`${position} ${result.fault}: ${result.paid} paid, the last ${seconds} s after it`)
-    return [...result.violations, ...(await judge(arena))]
+    const { paid, settledMs, violations } = await runRound(arena, fault)
+    const told = `${paid} paid, the last ${(settledMs / 1_000).toFixed(1)} s after it`
+    return { told, found: [...violations, ...(await judge(arena))] }
   } catch (failure) {
     // Nobody was hit, or the clients could not even begin: such a run proves nothing.
-    say(`${position} ${faultName(fault)}: not carried out`)
-    return [{ invariant: 'The run', found: describeFailure(failure) }]
+    const found = [{ invariant: 'The run', found: describeFailure(failure) }]
+    return { told: 'not carried out', found }
   }
 }
 
-/** What is wrong once all came to rest; while something is on its way it is looked at again. */
+/**
+ * What is wrong once all came to rest; while something is on its way it is looked at again. That
+ * nothing could be looked at is wrong, too.
+ */
 async function judge({ marketplace }: Arena): Promise<readonly Violation[]> {
-  let last: readonly Violation[] = []
+  let last: readonly Violation[] = [{ invariant: 'The run', found: 'no order could be read' }]
   const look = async (): Promise<boolean> => {
     const truth = await readTruth(marketplace)
+    if (truth.orders.length === 0) return false
     last = checkTruth(truth)
-    return truth.orders.length > 0 && last.length === 0
+    return last.length === 0
   }
   await eventually(look, { withinMs: REST_WITHIN_MS }).catch(() => undefined)
   return last
-}
-
-function say(line: string): void {
-  const passed = elapsed(systemClock.monotonicMs() - startedMs).padStart(12)
-  process.stdout.write(`[${passed}] ${line}\n`)
 }

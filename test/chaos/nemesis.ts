@@ -5,7 +5,7 @@ import { present, unreachable } from '@holdfast/kernel'
 import { eventually } from '@holdfast/testkit'
 import type { Marketplace } from '../marketplace.ts'
 import type { Fault } from './faults.ts'
-import { passes } from './pace.ts'
+import { letPass } from '../pace.ts'
 
 /** Purchases come to every crash point within this time, with a restart between two, or never. */
 const REACHED_WITHIN_MS = 120_000
@@ -39,7 +39,7 @@ async function freeze(
 ): Promise<void> {
   marketplace.signal(target, 'SIGSTOP')
   try {
-    await passes(forMs)
+    await letPass(forMs)
   } finally {
     marketplace.signal(target, 'SIGCONT')
   }
@@ -70,7 +70,7 @@ async function failLinks(
   if (links.length === 0) throw new Error(`There is no link from ${from} to ${to}.`)
   await Promise.all(links.map(async (name) => proxies.fail(name, { kind: how })))
   try {
-    await passes(forMs)
+    await letPass(forMs)
   } finally {
     await Promise.all(links.map(async (name) => proxies.heal(name)))
   }

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { BadOptions, readArguments } from '../command.ts'
 
 /** What a run was asked for. */
 export type Options =
@@ -14,14 +14,6 @@ export type Options =
       readonly rounds: number | undefined
     }
 
-/** A mistake in what was asked for; the message is one readable line. */
-export class BadOptions extends Error {
-  constructor(message: string) {
-    super(message)
-    this.name = 'BadOptions'
-  }
-}
-
 const SEED_MAX = 2 ** 31 - 1
 
 /** What `--help` prints. */
@@ -34,7 +26,16 @@ npm run chaos -- --list           their names
 
 /** Reads the arguments behind `npm run chaos --`; `freshSeed` is used when none is given. */
 export function parseOptions(args: readonly string[], freshSeed: number): Options {
-  const values = parse(args)
+  const { values } = readArguments('chaos', {
+    args: [...args],
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      list: { type: 'boolean' },
+      seed: { type: 'string' },
+      only: { type: 'string' },
+      rounds: { type: 'string' },
+    },
+  })
   if (values.help === true) return { kind: 'help' }
   if (values.list === true) return { kind: 'list' }
   return {
@@ -54,23 +55,4 @@ function wholeNumber(
   const value = /^\d{1,10}$/.test(raw) ? Number(raw) : Number.NaN
   if (value >= min && value <= max) return value
   throw new BadOptions(`${name} must be a whole number from ${min} to ${max}, not "${raw}".`)
-}
-
-function parse(args: readonly string[]) {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        help: { type: 'boolean', short: 'h' },
-        list: { type: 'boolean' },
-        seed: { type: 'string' },
-        only: { type: 'string' },
-        rounds: { type: 'string' },
-      },
-    })
-    return values
-  } catch (error) {
-    const [line = ''] = error instanceof Error ? error.message.split('\n') : []
-    throw new BadOptions(`${line} See npm run chaos -- --help.`)
-  }
 }

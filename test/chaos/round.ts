@@ -19,7 +19,7 @@ import type { Violation } from './checkers.ts'
 import { type Fault, faultName } from './faults.ts'
 import type { History } from './history.ts'
 import { strike } from './nemesis.ts'
-import { passes } from './pace.ts'
+import { letPass } from '../pace.ts'
 import type { Random } from './random.ts'
 
 /** Where a fault is tried out. */
@@ -70,10 +70,12 @@ export async function runRound(arena: Arena, fault: Fault): Promise<RoundResult>
   const ready = await Promise.all(Array.from({ length: PURCHASES }, async () => prepare(arena)))
   const cart = await openCart(arena)
   const sessions = await Promise.all(
-    Array.from({ length: SESSIONS }, async () => openSession(arena)),
+    Array.from({ length: SESSIONS }, async (_, index) =>
+      openSession(arena, `session-${index + 1}`),
+    ),
   )
   const buying = ready.map(async (buyer, index) => {
-    await passes(random.below(SPREAD_MS))
+    await letPass(random.below(SPREAD_MS))
     return buy(arena, buyer, `buyer-${index + 1}`)
   })
   const mended = new AbortController()
@@ -82,7 +84,7 @@ export async function runRound(arena: Arena, fault: Fault): Promise<RoundResult>
     cart.fill(mended.signal),
     ...sessions.map(async (session) => keepAlive(session, mended.signal)),
   ])
-  await passes(random.below(SPREAD_MS))
+  await letPass(random.below(SPREAD_MS))
   const name = faultName(fault)
   history.note({ who: 'nemesis', type: 'fault', operation: name })
   await strike(marketplace, fault).finally(() => mended.abort())
@@ -177,7 +179,7 @@ async function openCart({ marketplace, shops, history }: Arena): Promise<SharedC
       const what = { who, operation: 'AddLine' }
       await history.during(what, async () => fillCart(guest, [{ ...offer, quantity: 1 }]))
       acknowledged += 1
-      await passes(STEP_MS)
+      await letPass(STEP_MS)
     }
   }
   return {
@@ -206,9 +208,7 @@ interface Session {
   refreshToken: string
 }
 
-let sessionCount = 0
-
-async function openSession({ marketplace, history }: Arena): Promise<Session> {
+async function openSession({ marketplace, history }: Arena, who: string): Promise<Session> {
   const actor = createActor(marketplace.stage())
   const request = { requestId: randomUUID(), deviceName: 'phone' }
   const { tokens } = await actor.ask(async (scope) =>
@@ -216,8 +216,7 @@ async function openSession({ marketplace, history }: Arena): Promise<Session> {
   )
   const { accessToken, refreshToken } = present(tokens, 'tokens')
   actor.admit(accessToken)
-  sessionCount += 1
-  return { who: `session-${sessionCount}`, history, actor, refreshToken }
+  return { who, history, actor, refreshToken }
 }
 
 /** I15: a session that is refreshed again and again is never told that it is not one. */
@@ -236,7 +235,7 @@ async function keepAlive(session: Session, mended: AbortSignal): Promise<void> {
     const fresh = present(tokens, 'tokens')
     session.refreshToken = fresh.refreshToken
     actor.admit(fresh.accessToken)
-    await passes(STEP_MS)
+    await letPass(STEP_MS)
   }
 }
 

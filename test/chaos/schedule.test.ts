@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { BadOptions } from '../command.ts'
 import { ALL_FAULTS, faultName } from './faults.ts'
-import { BadOptions, parseOptions } from './options.ts'
+import { parseOptions } from './options.ts'
 import { seededRandom } from './random.ts'
 
 test('one seed gives one order and the same times, another seed others', () => {

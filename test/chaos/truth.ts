@@ -1,6 +1,6 @@
 import { idFromUuid } from '@holdfast/kernel'
 import type { Pool } from 'pg'
-import type { Marketplace, ProviderTransaction } from '../marketplace.ts'
+import type { Marketplace, ProviderCharge, ProviderTransaction } from '../marketplace.ts'
 
 /** An order with what checkout knows of its parts. */
 export interface OrderTruth {
@@ -10,8 +10,6 @@ export interface OrderTruth {
   readonly parked: boolean
   readonly totalMinor: bigint
   readonly paymentId: string
-  readonly holdId: string
-  readonly cartId: string
   /** What it still owes to other services. */
   readonly openDuties: number
 }
@@ -79,6 +77,9 @@ export interface Truth {
   readonly levels: readonly LevelTruth[]
   readonly claims: readonly ClaimTruth[]
   readonly entries: readonly EntryTruth[]
+  /** What the provider authorised. */
+  readonly charges: readonly ProviderCharge[]
+  /** What the provider took and gave back. */
   readonly transactions: readonly ProviderTransaction[]
 }
 
@@ -101,6 +102,7 @@ export async function readTruth(marketplace: Marketplace): Promise<Truth> {
       levels: await read(inventory, LEVELS, toLevel),
       claims: await read(cart, CLAIMS, toClaim),
       entries: await read(payment, ENTRIES, toEntry),
+      charges: await marketplace.charges(),
       transactions: await marketplace.transactions(),
       moves: moves.flat(),
     }
@@ -116,7 +118,7 @@ async function read<T>(pool: Pool, sql: string, to: (row: Row) => T): Promise<re
 
 type Row = Readonly<Record<string, string | number | boolean | null>>
 
-const ORDERS = `SELECT order_id, state, version, parked, total_minor, payment_id, hold_id, cart_id,
+const ORDERS = `SELECT order_id, state, version, parked, total_minor, payment_id,
     (SELECT count(*)::int FROM order_duty d
      WHERE d.order_id = purchase.order_id AND d.done_at IS NULL) AS duties
   FROM purchase`
@@ -128,8 +130,6 @@ const toOrder = (row: Row): OrderTruth => ({
   parked: row['parked'] === true,
   totalMinor: BigInt(String(row['total_minor'])),
   paymentId: idFromUuid('payment', String(row['payment_id'])),
-  holdId: idFromUuid('hold', String(row['hold_id'])),
-  cartId: idFromUuid('cart', String(row['cart_id'])),
   openDuties: Number(row['duties']),
 })
 

@@ -12,7 +12,7 @@ import type { Echo } from './echo.ts'
 import type { House } from './house.ts'
 import { buy, prepare } from './purchases.ts'
 import { formatNumber, type Aim, type Result, resultOf } from './result.ts'
-import { letPass } from './window.ts'
+import { letPass } from '../pace.ts'
 
 const ROUNDS = 5
 const PURCHASES_PER_ROUND = 10

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { BadOptions, readArguments } from '../command.ts'
 
 /** What a run of the benchmarks was asked for. */
 export type Options =
@@ -13,14 +13,6 @@ export type Options =
       readonly force: boolean
     }
 
-/** A mistake in what was asked for; the message is one readable line. */
-export class BadOptions extends Error {
-  constructor(message: string) {
-    super(message)
-    this.name = 'BadOptions'
-  }
-}
-
 /** What `--help` prints. */
 export const HELP = `npm run bench                        lists the benchmarks
 npm run bench -- <name>              runs one and prints a table
@@ -30,7 +22,15 @@ npm run bench -- <name> --force      runs although the machine is not idle, and 
 
 /** Reads the arguments behind `npm run bench --`. `names` are the benchmarks there are. */
 export function parseOptions(args: readonly string[], names: readonly string[]): Options {
-  const { values, positionals } = parse(args)
+  const { values, positionals } = readArguments('bench', {
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      json: { type: 'string' },
+      force: { type: 'boolean' },
+    },
+  })
   if (values.help === true) return { kind: 'help' }
   const [name, ...rest] = positionals
   if (name === undefined) return { kind: 'list' }
@@ -39,21 +39,4 @@ export function parseOptions(args: readonly string[], names: readonly string[]):
     throw new BadOptions(`There is no benchmark "${name}"; there are ${names.join(', ')}.`)
   }
   return { kind: 'run', name, jsonFile: values.json, force: values.force === true }
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        help: { type: 'boolean', short: 'h' },
-        json: { type: 'string' },
-        force: { type: 'boolean' },
-      },
-    })
-  } catch (error) {
-    const [line = ''] = error instanceof Error ? error.message.split('\n') : []
-    throw new BadOptions(`${line} See npm run bench -- --help.`)
-  }
 }

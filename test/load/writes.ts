@@ -2,7 +2,7 @@ import type { ServiceName } from '@holdfast/rpc'
 import type { Pool } from 'pg'
 import { fly } from './flight.ts'
 import type { House } from './house.ts'
-import { letPass } from './window.ts'
+import { letPass } from '../pace.ts'
 
 /** What one purchase does to one table. */
 export interface TableWrites {

@@ -1,10 +1,5 @@
-import { systemClock } from '@holdfast/runtime'
+import { letPass } from '../pace.ts'
 import { idleShare, readMachineTime } from './cpu.ts'
-
-/** Waits for time itself: a window of a measurement has a length and nothing to wait for. */
-export function letPass(durationMs: number): Promise<void> {
-  return systemClock.sleep(durationMs)
-}
 
 /** Long enough to see through a short burst of somebody else's. */
 const IDLE_WINDOW_MS = 3_000
