@@ -1,8 +1,8 @@
 import type { Clock } from '@holdfast/kernel'
 
 /**
- * Between two looks at the event loop, ms. Looking every 10 ms cost each idle process 1 % of a core;
- * Node's own histogram costs less, and loses the first wait after each window.
+ * Between two looks at the event loop, ms. Every 10 ms cost each idle process 1 % of a core; Node's
+ * own histogram costs less, and loses the first wait after each window.
  */
 const LOOK_EVERY_MS = 25
 /** The time over which waits are averaged, ms: short enough to act before callers give up. */

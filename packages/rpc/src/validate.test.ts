@@ -3,15 +3,17 @@ import { systemClock } from '@holdfast/runtime'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { holdsCardNumber } from './card-number.ts'
 import {
   bigintField,
   codeField,
   currencyField,
   enumField,
   expectedVersionField,
-  holdsCardNumber,
+  httpsUrlField,
   idField,
   integerField,
+  madeCodeField,
   optionalIdField,
   requestIdField,
   textField,
@@ -329,4 +331,23 @@ test('I23: a card number is refused in a request_id, and random digits of a UUID
   for (const key of [uuid, `${uuid}:2`, `a${number}b`, 'order-17']) {
     expect(requestIdField.safeParse(key).success).toBe(true)
   }
+})
+
+test('I23: what a machine made is never taken for a card number', () => {
+  const sku = codeField(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 visible characters')
+  const takes = (uuid: string): boolean =>
+    madeCodeField.safeParse(uuid).success &&
+    sku.safeParse(uuid).success &&
+    httpsUrlField.safeParse(`https://shop.example/back?session=${uuid}`).success
+  // One UUID in 750 holds a number that could be a card's, as this one does.
+  expect(holdsCardNumber('5cb2c343-1380-4823-92ce-2f633d9651d7')).toBe(true)
+  expect(takes('5cb2c343-1380-4823-92ce-2f633d9651d7')).toBe(true)
+  fc.assert(fc.property(fc.uuid(), takes), { numRuns: 2_000 })
+})
+
+test('I23: a URL is https or empty, and its text may hold no card number', () => {
+  const refused = ['http://shop.example', 'shop.example', 'https://a.example/?c=4242424242424242']
+  expect(refused.filter((url) => httpsUrlField.safeParse(url).success)).toEqual([])
+  expect(httpsUrlField.safeParse(`https://a.example/${'a'.repeat(2_000)}`).success).toBe(false)
+  expect(['', 'https://a.example/b?c=1'].map((url) => httpsUrlField.parse(url))).toHaveLength(2)
 })

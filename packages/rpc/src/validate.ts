@@ -7,6 +7,7 @@ import {
   isId,
 } from '@holdfast/kernel'
 import { z } from 'zod'
+import { codeHoldsCardNumber, holdsCardNumber } from './card-number.ts'
 
 /**
  * The request as its schema gives it, or InvalidInput with a violation per bad field; its reason is
@@ -33,6 +34,16 @@ function reasonIn(issues: readonly z.core.$ZodIssue[]): ErrorReason {
 
 const CARD_NUMBER = { reason: 'CARD_NUMBER_REFUSED' } as const
 
+const CARD_NUMBER_REFUSAL = {
+  message: 'must not hold a card number; use a payment method token',
+  params: CARD_NUMBER,
+}
+
+/** One tenth of all 13-digit trade item numbers pass Luhn; cards in use have 15 digits or more. */
+const CODE_CARD_DIGITS_MIN = 15
+
+const URL_LENGTH_MAX = 2_000
+
 /** Bound on violations named in one answer. */
 const VIOLATIONS_MAX = 20
 
@@ -58,10 +69,7 @@ function snakeCase(name: string): string {
 export const madeCodeField = z
   .string()
   .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible characters without spaces')
-  .refine((code) => !holdsCardNumber(withoutRandomDigits(code)), {
-    message: 'must not hold a card number; use a payment method token',
-    params: CARD_NUMBER,
-  })
+  .refine((code) => !codeHoldsCardNumber(code), CARD_NUMBER_REFUSAL)
 
 /** Law 2: a made code, unique per caller and operation. */
 export const requestIdField = madeCodeField.describe('unique per caller and operation')
@@ -115,21 +123,7 @@ export function textField(range: { readonly min: number; readonly max: number })
     .refine((text) => text.length >= range.min && text.length <= range.max, {
       message: `must be ${range.min} to ${range.max} characters`,
     })
-  return withoutCardNumber(text)
-}
-
-/**
- * The same text, but a card number in it, of at least `digitsMin` digits, is refused as
- * CARD_NUMBER_REFUSED and never stored.
- */
-export function withoutCardNumber<T extends z.ZodType<string>>(
-  text: T,
-  digitsMin: number = CARD_DIGITS_MIN,
-): T {
-  return text.refine((value) => !holdsCardNumber(value, digitsMin), {
-    message: 'must not hold a card number; use a payment method token',
-    params: CARD_NUMBER,
-  })
+  return text.refine((value) => !holdsCardNumber(value), CARD_NUMBER_REFUSAL)
 }
 
 /**
@@ -137,7 +131,21 @@ export function withoutCardNumber<T extends z.ZodType<string>>(
  * pass; a longer number that could be a card's is refused.
  */
 export function codeField(shape: RegExp, message: string) {
-  return withoutCardNumber(z.string().regex(shape, message), CODE_CARD_DIGITS_MIN)
+  return z
+    .string()
+    .regex(shape, message)
+    .refine((code) => !codeHoldsCardNumber(code, CODE_CARD_DIGITS_MIN), CARD_NUMBER_REFUSAL)
+}
+
+/** An https URL of at most 2,000 characters, or an empty string for "not given". */
+export const httpsUrlField = z
+  .string()
+  .max(URL_LENGTH_MAX, `must be at most ${URL_LENGTH_MAX} characters`)
+  .refine((code) => !codeHoldsCardNumber(code), CARD_NUMBER_REFUSAL)
+  .refine((text) => text === '' || isHttps(text), { message: 'must be an https URL' })
+
+function isHttps(text: string): boolean {
+  return URL.canParse(text) && new URL(text).protocol === 'https:'
 }
 
 /** A whole number in a range, both ends included. */
@@ -173,68 +181,4 @@ export function enumField<V extends number>(values: readonly V[]) {
   return z.custom<V>((value) => values.includes(value as V) && value !== 0, {
     message: 'must be one of the named values',
   })
-}
-
-// Issuer ranges of the large card schemes (ISO/IEC 7812): Visa; Mastercard, Maestro; Amex, JCB,
-// Diners; Discover, UnionPay, RuPay, Maestro.
-const CARD_PREFIX = /^(?:4|5[0-8]|2[2-7]|3[04-9]|6)/
-const CARD_DIGITS_MIN = 13
-const CARD_DIGITS_MAX = 19
-/** One tenth of all 13-digit trade item numbers pass Luhn; cards in use have 15 digits or more. */
-const CODE_CARD_DIGITS_MIN = 15
-
-// Groups of digits with at most two separators between them, as people write numbers down.
-const DIGIT_RUN = /\d+(?:[\s.,:;_/*|·•\p{Pd}]{1,2}\d+)*/gu
-
-/**
- * True when free text holds what looks like a payment card number: issuer range, length and Luhn.
- * Whole groups of digits are joined, so that a code or date beside the number does not hide it.
- */
-export function holdsCardNumber(text: string, digitsMin: number = CARD_DIGITS_MIN): boolean {
-  const runs = withPlainDigits(text).match(DIGIT_RUN) ?? []
-  return runs.some((run) => {
-    const groups = run.match(/\d+/g) ?? []
-    return groups.some((_, first) => beginsCardNumber(groups, first, digitsMin))
-  })
-}
-
-const UUID_IN_CODE = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi
-const WORD_WITH_LETTERS = /[0-9A-Za-z]*[A-Za-z][0-9A-Za-z]*/g
-
-/** Three blanks in the place of each: more than may stand inside a number. */
-function withoutRandomDigits(code: string): string {
-  return code.replaceAll(UUID_IN_CODE, '   ').replaceAll(WORD_WITH_LETTERS, '   ')
-}
-
-function beginsCardNumber(groups: readonly string[], first: number, digitsMin: number): boolean {
-  let digits = ''
-  for (let index = first; index < groups.length; index += 1) {
-    digits += groups[index] ?? ''
-    if (digits.length > CARD_DIGITS_MAX) return false
-    if (digits.length >= digitsMin && CARD_PREFIX.test(digits) && passesLuhn(digits)) {
-      return true
-    }
-  }
-  return false
-}
-
-/** Scripts in which a keyboard or a font writes digits of its own, by their zero. */
-const ZEROS = [0x0660, 0x06f0, 0x0966, 0x09e6, 0x0e50]
-
-function withPlainDigits(text: string): string {
-  return text.normalize('NFKC').replaceAll(/\p{Nd}/gu, (digit) => {
-    const code = digit.codePointAt(0) ?? 0
-    const zero = ZEROS.find((start) => code >= start && code < start + 10)
-    return zero === undefined ? digit : String(code - zero)
-  })
-}
-
-function passesLuhn(digits: string): boolean {
-  let total = 0
-  for (let index = 0; index < digits.length; index += 1) {
-    const digit = Number(digits.charAt(digits.length - 1 - index))
-    const weighted = index % 2 === 0 ? digit : digit * 2
-    total += weighted > 9 ? weighted - 9 : weighted
-  }
-  return total % 10 === 0
 }

@@ -11,13 +11,13 @@ import {
   codeField,
   enumField,
   expectedVersionField,
+  httpsUrlField,
   idField,
   integerField,
   madeCodeField,
   optionalIdField,
   requestIdField,
   textField,
-  withoutCardNumber,
 } from '@holdfast/rpc'
 import { z } from 'zod'
 
@@ -47,14 +47,6 @@ const shipTo = z
   .custom<AddressMessage | undefined>((value) => value !== undefined, 'is required')
   .transform((value) => value as AddressMessage)
   .pipe(address)
-
-const returnUrl = withoutCardNumber(
-  z.string().max(2_000, 'must be at most 2000 characters'),
-).refine((text) => text === '' || isHttps(text), { message: 'must be an https URL' })
-
-function isHttps(text: string): boolean {
-  return URL.canParse(text) && new URL(text).protocol === 'https:'
-}
 
 const page = {
   pageSize: integerField({ min: 0, max: PAGE_SIZE_MAX }).transform((size) =>
@@ -88,7 +80,7 @@ export const schemas = {
         message: 'must be one of the named values',
       })
       .transform((value) => (value === PlaceOrderRequest_WaitFor.PAID ? 'PAID' : 'RESERVED')),
-    returnUrl,
+    returnUrl: httpsUrlField,
   }),
   getOrder: z.object({ orderId: idField('order') }),
   watchOrder: z.object({

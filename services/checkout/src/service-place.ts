@@ -7,7 +7,7 @@ import {
   SECOND_MS,
 } from '@holdfast/kernel'
 import type { PlaceOrderResponse } from '@holdfast/proto/checkout'
-import { type CallContext, holdsCardNumber } from '@holdfast/rpc'
+import type { CallContext } from '@holdfast/rpc'
 import { type Order, type OrderState, isEndedWithoutMoney } from './domain.ts'
 import type { PaymentView } from './domain-pay.ts'
 import type { SplitView } from './domain-peer.ts'
@@ -43,7 +43,6 @@ export async function placeOrder(
 ): Promise<PlaceOrderResponse> {
   const { db, store, waiters, newId, clock } = parts
   const startedAtMs = clock.monotonicMs()
-  refuseCardNumber(request.paymentMethodToken)
   await adopt(parts, call.caller)
   const shortItemIds = await findShort(parts, request, call)
   const { orderId, placed } = await store.placeOrder(db, {
@@ -121,13 +120,6 @@ async function whenReached(
     if (isReached(order, request.waitFor) || leftMs <= 0 || call.signal.aborted) return order
     await watch.wait(Math.min(POLL_MS, leftMs), call.signal, skips)
   }
-}
-
-function refuseCardNumber(token: string): void {
-  if (!holdsCardNumber(token)) return
-  const description = 'is a card number; send the token of your payment provider instead'
-  const violation = { field: 'payment_method_token', description }
-  throw new InvalidInput(`payment_method_token ${description}.`, [violation], 'CARD_NUMBER_REFUSED')
 }
 
 interface Drive {

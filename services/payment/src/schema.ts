@@ -4,6 +4,7 @@ import {
   bigintField,
   currencyField,
   enumField,
+  httpsUrlField,
   idField,
   integerField,
   madeCodeField,
@@ -11,7 +12,6 @@ import {
   type RequestSchemas,
   requestIdField,
   textField,
-  withoutCardNumber,
 } from '@holdfast/rpc'
 import { z } from 'zod'
 
@@ -39,11 +39,7 @@ const buyerField = z.union([idField('guest'), idField('account')], {
   error: 'must be an id like gst_… or acc_…',
 })
 
-const returnUrlField = withoutCardNumber(
-  z.string().max(URL_LENGTH_MAX, `must be at most ${URL_LENGTH_MAX} long`),
-)
-  .refine((text) => text === '' || isHttps(text), { message: 'must be an https URL' })
-  .transform((text) => (text === '' ? null : text))
+const returnUrlField = httpsUrlField.transform((text) => (text === '' ? null : text))
 
 const splitField = z.object({
   subOrderId: idField('subOrder'),
@@ -109,7 +105,3 @@ export const schemas = {
     reason: textField({ min: 1, max: WHY_LENGTH_MAX }),
   }),
 } satisfies RequestSchemas<PaymentServiceDefinition>
-
-function isHttps(text: string): boolean {
-  return URL.canParse(text) && new URL(text).protocol === 'https:'
-}

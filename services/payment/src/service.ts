@@ -16,7 +16,6 @@ import type { PaymentServiceDefinition } from '@holdfast/proto/payment'
 import {
   type CallContext,
   type createPageTokens,
-  holdsCardNumber,
   type PageScope,
   principalsOf,
   requireSeller,
@@ -67,7 +66,6 @@ function moneyHandlers(parts: PaymentParts) {
     createPayment: async (request, call) => {
       const { paymentId, orderId, buyerId, returnUrl } = request
       const methodToken = request.paymentMethodToken
-      if (holdsCardNumber(methodToken)) throw cardNumber()
       const splits = checkedSplits(request)
       const payment = await store.createPayment(base, {
         paymentId,
@@ -336,12 +334,6 @@ const SPLIT_FAULTS = {
 function amountMismatch(field: string, description: string): InvalidInput {
   const violations = [{ field, description }]
   return new InvalidInput(`${field} ${description}.`, violations, 'AMOUNT_MISMATCH')
-}
-
-function cardNumber(): InvalidInput {
-  const description = 'must be a token of the payment provider, not a card number'
-  const violations = [{ field: 'payment_method_token', description }]
-  return new InvalidInput(`payment_method_token ${description}.`, violations, 'CARD_NUMBER_REFUSED')
 }
 
 /** The seller asked for: a member names its own, an operator any or none. */
