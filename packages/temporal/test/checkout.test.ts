@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { IllegalState, OutcomeUnknown, type OrderId } from '@holdfast/kernel'
+import { IllegalState, OutcomeUnknown, type OrderId, Unavailable } from '@holdfast/kernel'
 import { systemClock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
 import { backing, eventually as eventuallyWithin } from '@holdfast/testkit'
@@ -271,16 +271,43 @@ test('a parked purchase can be cancelled, and a failed undo parks in its turn', 
       value: true,
     })
   })
-  const details = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata')
-  expect(details.currentDetails).toContain('Parked')
-  expect(details.currentDetails).toContain('CheckoutService/ResolveParkedOrder')
-  expect(details.currentDetails).toContain(`"order_id": "${orderId}",\n  "park_seq": 2`)
-  expect(details.currentDetails).toContain('PARK_ACTION_RETRY')
-  expect(details.currentDetails).not.toContain('PARK_ACTION_CANCEL')
+  const details = await detailsOf(orderId)
+  expect(details).toContain('Parked')
+  expect(details).toContain('CheckoutService/ResolveParkedOrder')
+  expect(details).toContain(`"order_id": "${orderId}",\n  "park_seq": 2`)
+  expect(details).toContain('PARK_ACTION_RETRY')
+  expect(details).not.toContain('PARK_ACTION_CANCEL')
   await eventually(async () =>
     expect(await resolve(orderId, 2, 'retry')).toMatchObject({ kind: 'known' }),
   )
   expect(await result(orderId)).toEqual({ state: 'CANCELLED', reason: 'CANCEL_REQUESTED' })
+})
+
+function detailsOf(orderId: OrderId): Promise<string> {
+  const { client } = link.connected()
+  const handle = client.workflow.getHandle(checkoutWorkflowId(orderId))
+  return handle
+    .query<{ currentDetails: string }>('__temporal_workflow_metadata')
+    .then(({ currentDetails }) => currentDetails)
+}
+
+test('once it is decided the page says no more that an operator has to decide', async () => {
+  const broken = new IllegalState('PAYMENT_STATE', 'Broken.')
+  const away = new Unavailable('DEPENDENCY_UNAVAILABLE', 'Away.')
+  // Five tries take 6 s, in which the page can be looked at.
+  const orderId = shop.order({
+    pay: [broken, away, away, away, away, away, { outcome: 'captured' }],
+  })
+  await start(orderId)
+  await whenParked(orderId, 1)
+  await eventually(async () => expect(await detailsOf(orderId)).toContain('has to decide'))
+  await eventually(async () =>
+    expect(await resolve(orderId, 1, 'retry')).toMatchObject({ kind: 'known' }),
+  )
+  const details = await detailsOf(orderId)
+  expect(details).toContain('**Now:** step 2 of 3')
+  expect(details).not.toContain('park_seq')
+  expect(await result(orderId)).toEqual({ state: 'PAID' })
 })
 
 function startRefund(orderId: OrderId): Promise<StartAnswer> {

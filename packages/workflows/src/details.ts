@@ -1,5 +1,5 @@
 /** What the Web UI says about a purchase, for a person who has never seen the code. */
-import { setCurrentDetails } from '@temporalio/workflow'
+import { getCurrentDetails, setCurrentDetails } from '@temporalio/workflow'
 import type { OrderId } from '@holdfast/kernel'
 import type { CheckoutStep, EndReason, ParkAction, PayWaitsFor } from './contract.ts'
 import { whyEnded, whyParked } from './reason-texts.ts'
@@ -181,4 +181,9 @@ export function refundedDetails(state: string): string {
 /** Shows `details` in the Web UI; costs no history event. */
 export function showDetails(details: string): void {
   setCurrentDetails(details)
+}
+
+/** What is shown now, to be shown again after something that comes in between. */
+export function shownDetails(): string {
+  return getCurrentDetails()
 }

@@ -28,7 +28,7 @@ import {
   type ResolveParkInput,
   type ResolveParkRefusal,
 } from './contract.ts'
-import { parkedDetails, showDetails, unrecordedDetails } from './details.ts'
+import { parkedDetails, showDetails, shownDetails, unrecordedDetails } from './details.ts'
 import { reasonOf } from './failures.ts'
 
 const { recordPark } = proxyActivities<CheckoutActivities>({
@@ -148,6 +148,7 @@ async function outcomeOf<T>(run: () => Promise<T>): Promise<RunOutcome<T>> {
 
 async function standPark(state: DeskState, park: Park): Promise<ParkAction> {
   state.count += 1
+  const before = shownDetails()
   const parkKey = `${workflowInfo().runId}:${state.count}`
   const parkSeq = await CancellationScope.nonCancellable(() => writePark(state, park, parkKey))
   const open: OpenPark = { ...park, parkSeq, decision: undefined }
@@ -164,6 +165,7 @@ async function standPark(state: DeskState, park: Park): Promise<ParkAction> {
   }
   state.open = undefined
   flagParked(null)
+  showDetails(before)
   return open.decision ?? 'retry'
 }
 
