@@ -15,12 +15,23 @@ export type ParkStep =
 /** What an operator may decide. */
 export type ParkAction = 'retry' | 'cancel'
 
-/** Steps of the run that gives a paid order's money back. */
-const REFUND_STEPS: readonly ParkStep[] = ['refund', 'restock', 'finish-refund']
+/** The two runs an order may have. Each stands in at most one park, and leaves only its own. */
+export type ParkedRun = 'purchase' | 'refund'
+
+/** Steps of each run. */
+export const RUN_STEPS: Readonly<Record<ParkedRun, readonly ParkStep[]>> = {
+  purchase: ['prepare', 'pay', 'finish', 'void-payment', 'release-hold', 'end-order'],
+  refund: ['refund', 'restock', 'finish-refund'],
+}
 
 /** True for a step of the refund's run, false for one of the purchase's own. */
 export function isRefundStep(step: ParkStep): boolean {
-  return REFUND_STEPS.includes(step)
+  return RUN_STEPS.refund.includes(step)
+}
+
+/** The run whose step it is. */
+export function runOf(step: ParkStep): ParkedRun {
+  return isRefundStep(step) ? 'refund' : 'purchase'
 }
 
 /** Cancel stands only before the money is taken; an undo or a refund can only be tried again. */

@@ -16,6 +16,7 @@ import {
   pathToEnd,
   type Order,
 } from './domain.ts'
+import { type ParkedRun, RUN_STEPS } from './domain-park.ts'
 import { subOrderChanged } from './events.ts'
 import {
   type ChangedBy,
@@ -59,14 +60,34 @@ const markRefunded = sql(
    UPDATE purchase SET refunded_at = now() WHERE order_id = $1 AND refunded_at IS NULL`,
 )
 
-const closeParks = sql(
-  'checkout.park.close_all',
-  'UPDATE park SET closed_at = now() WHERE order_id = $1 AND closed_at IS NULL',
+// Both runs of an order park here, so what is left open may be a park of the other one.
+const closeParks = sql<{ readonly is_parked: boolean }>(
+  'checkout.park.close',
+  `WITH closed AS (
+     UPDATE park SET closed_at = now()
+     WHERE order_id = $1 AND step = ANY ($2::text[]) AND park_seq <= $3 AND closed_at IS NULL
+   )
+   SELECT EXISTS (
+     SELECT FROM park WHERE order_id = $1 AND closed_at IS NULL
+       AND NOT (step = ANY ($2::text[]) AND park_seq <= $3)
+   ) AS is_parked`,
 )
 
-/** An order that went on without a decision, its run cancelled in the Web UI say, waits no more. */
-async function leaveParks(tx: Tx, order: Order): Promise<void> {
-  if (order.isParked) await tx.query(closeParks, [uuidOf(order.orderId)])
+/** Above the number of every park. */
+const PARK_SEQ_MAX = 2 ** 31 - 1
+
+/**
+ * Closes the parks of one run of an order whose lock is held, up to a number, and answers whether
+ * the order is parked all the same: its other run may wait in a park of its own. Idempotent.
+ */
+export async function leaveParks(
+  tx: Tx,
+  order: Order,
+  left: { readonly run: ParkedRun; readonly upToSeq?: number },
+): Promise<boolean> {
+  if (!order.isParked) return false
+  const values = [uuidOf(order.orderId), RUN_STEPS[left.run], left.upToSeq ?? PARK_SEQ_MAX]
+  return (await tx.query(closeParks, values)).rows[0]?.is_parked ?? false
 }
 
 /** Writes down what the order still owes; repeats add nothing. */
@@ -113,6 +134,16 @@ export async function changeLocked(
   return changed
 }
 
+/** As leaveParks, and writes on the order whether it is parked still. */
+export async function noteParksLeft(
+  tx: Tx,
+  order: Order,
+  left: { readonly run: ParkedRun; readonly upToSeq?: number; readonly by: ChangedBy },
+): Promise<Order> {
+  const isParked = await leaveParks(tx, order, left)
+  return isParked === order.isParked ? order : changeLocked(tx, order, { isParked }, left.by)
+}
+
 /** Who ends an order, and for what. */
 type EndedBy = ChangedBy & { readonly reason: ErrorReason }
 
@@ -125,9 +156,7 @@ export async function endOrder(db: PrimaryDb, orderId: OrderId, by: EndedBy): Pr
   return db.transaction(async (tx) => {
     const order = await lockOrder(tx, orderId)
     if (!isEnded(order.state)) return endLocked(tx, order, { ...by, parks: 'left' })
-    if (!order.isParked) return order
-    await leaveParks(tx, order)
-    return changeLocked(tx, order, { isParked: false }, by)
+    return noteParksLeft(tx, order, { run: 'purchase', by })
   })
 }
 
@@ -141,13 +170,13 @@ export async function endLocked(
   by: EndedBy & { readonly parks: 'stay' | 'left' },
 ): Promise<Order> {
   if (isEnded(order.state) || order.state === 'PAID') return order
-  const isParked = by.parks === 'stay' && order.isParked
+  const stays = by.parks === 'stay'
+  const isParked = stays ? order.isParked : await leaveParks(tx, order, { run: 'purchase' })
   let ended = order
   for (const state of pathToEnd(order.state, by.reason)) {
     const change = { state, failureReason: by.reason, actionUrl: '', isParked }
     ended = await changeLocked(tx, ended, { ...change, expiresAt: undefined }, by)
   }
-  if (!isParked) await leaveParks(tx, order)
   await oweDuties(tx, order.orderId, dutiesAtEnd(order))
   return ended
 }
@@ -160,10 +189,10 @@ export async function finishOrder(db: PrimaryDb, orderId: OrderId, by: ChangedBy
   return db.transaction(async (tx) => {
     const order = await lockOrder(tx, orderId)
     if (order.state === 'PAID' || isEnded(order.state)) return order
-    const change: OrderChange = { state: 'PAID', actionUrl: '', isParked: false }
+    const isParked = await leaveParks(tx, order, { run: 'purchase' })
+    const change: OrderChange = { state: 'PAID', actionUrl: '', isParked }
     const paid = await changeLocked(tx, order, { ...change, failureReason: undefined }, by)
     await moveSubOrders(tx, orderId, { from: 'UNPAID', to: 'AWAITING_SHIPMENT', by })
-    await leaveParks(tx, order)
     await oweDuties(tx, orderId, ['COMPLETE_CLAIM'])
     if (order.isCancelRequested) await beginRefund(tx, paid, by)
     return paid
@@ -212,16 +241,18 @@ export async function oweRefund(db: PrimaryDb, orderId: OrderId): Promise<void> 
 }
 
 /**
- * Writes that the money is on its way back, and ends a paid order with its parts. Idempotent; an
- * order that had ended before, and should never have been charged, keeps its state.
+ * Writes that the money is on its way back, and ends a paid order with its parts; called by its
+ * refund's run, which therefore stands in no park any more. Idempotent; an order that had ended
+ * before, and should never have been charged, keeps its state.
  */
 export async function finishRefund(db: PrimaryDb, orderId: OrderId, by: ChangedBy): Promise<Order> {
   return db.transaction(async (tx) => {
     const order = await lockOrder(tx, orderId)
     await tx.query(markRefunded, [uuidOf(orderId)])
-    if (order.state !== 'PAID') return order
+    if (order.state !== 'PAID') return noteParksLeft(tx, order, { run: 'refund', by })
+    const isParked = await leaveParks(tx, order, { run: 'refund' })
     const change: OrderChange = { state: 'CANCELLED', failureReason: 'CANCEL_REQUESTED' }
-    const ended = await changeLocked(tx, order, { ...change, isParked: false }, by)
+    const ended = await changeLocked(tx, order, { ...change, isParked }, by)
     await moveSubOrders(tx, orderId, { from: 'CANCELLING', to: 'CANCELLED', by })
     return ended
   })

@@ -8,9 +8,9 @@ import {
   sql,
 } from '@holdfast/pg'
 import { ORDER_KEY_LIFE, type OrderState, type Order } from './domain.ts'
-import { type ParkAction, type ParkStep, allowedActions } from './domain-park.ts'
+import { type ParkAction, type ParkStep, allowedActions, runOf } from './domain-park.ts'
 import type { SentDecision } from './domain-start.ts'
-import { changeLocked } from './store-end.ts'
+import { changeLocked, leaveParks, noteParksLeft } from './store-end.ts'
 import { type ChangedBy, lockOrder } from './store-order.ts'
 
 /** A step that cannot go on by itself. */
@@ -55,15 +55,12 @@ const listOpen = sql<ParkRow>(
    ORDER BY k.parked_at, k.order_id LIMIT $3`,
 )
 
+// Both runs of an order may park within a millisecond, and the list goes on after a time.
 const insertPark = sql(
   'checkout.park.insert',
-  'INSERT INTO park (order_id, park_seq, park_key, step, reason) VALUES ($1, $2, $3, $4, $5)',
-)
-
-const closeParks = sql(
-  'checkout.park.close',
-  `UPDATE park SET closed_at = now()
-   WHERE order_id = $1 AND park_seq <= $2 AND closed_at IS NULL`,
+  `INSERT INTO park (order_id, park_seq, park_key, step, reason, parked_at)
+   VALUES ($1, $2, $3, $4, $5, greatest(date_trunc('milliseconds', now()),
+     (SELECT max(parked_at) + interval '1 millisecond' FROM park WHERE order_id = $1)))`,
 )
 
 const insertDecision = sql(
@@ -91,7 +88,8 @@ const takeDue = sql<{
 
 /**
  * Writes a parked step down and answers its number within the order. Once per `parkKey`. An open
- * park of an earlier run is closed: that run went on or is gone.
+ * earlier park of a purchase is closed by one of its purchase, that of a refund by one of its
+ * refund: that run went on or is gone. The other run may still wait in its own.
  */
 export async function recordPark(
   db: PrimaryDb,
@@ -108,7 +106,7 @@ export async function recordPark(
     const same = known.find((row) => row.park_key === park.parkKey)
     if (same !== undefined) return same.park_seq
     const last = known[0]?.park_seq ?? 0
-    await tx.query(closeParks, [uuidOf(park.orderId), last])
+    await leaveParks(tx, order, { run: runOf(park.step) })
     const values = [uuidOf(park.orderId), last + 1, park.parkKey, park.step, park.reason]
     await tx.query(insertPark, values)
     const by = { kind: 'SERVICE', actor: 'workflow' } as const
@@ -163,12 +161,14 @@ function mismatch(message: string): IllegalState {
 }
 
 /**
- * Decides the open park of an order, if its step allows, in favour of a cancel; the jobs carry it
- * to the run. A step that is an undo already goes on towards the same end when it is tried again.
+ * Decides the open park of an order's purchase, if its step allows, in favour of a cancel; the jobs
+ * carry it to the run. A step that is an undo already goes on towards the same end when it is tried
+ * again, and so does a refund.
  */
 export async function decideOpenPark(tx: Tx, orderId: OrderId, by: ChangedBy): Promise<void> {
-  const [open] = (await tx.query(readParks, [uuidOf(orderId)])).rows
-  if (open === undefined || open.closed_at !== null) return
+  const parks = (await tx.query(readParks, [uuidOf(orderId)])).rows
+  const open = parks.find((row) => row.closed_at === null && runOf(row.step) === 'purchase')
+  if (open === undefined) return
   if (!allowedActions(open.step).includes('cancel')) return
   const why = 'The order is to be cancelled.'
   const decision = { orderId, parkSeq: open.park_seq, action: 'cancel', why, by } as const
@@ -190,7 +190,7 @@ async function writeDecision(
   await tx.query(insertDecision, values)
 }
 
-/** The run went on from this park. Idempotent. */
+/** The run went on from this park, and so from every earlier one of its own. Idempotent. */
 export async function closePark(
   db: PrimaryDb,
   park: { readonly orderId: OrderId; readonly parkSeq: number },
@@ -198,10 +198,10 @@ export async function closePark(
   return db.transaction(async (tx) => {
     const order = await lockOrder(tx, park.orderId)
     const parks = (await tx.query(readParks, [uuidOf(park.orderId)])).rows
-    const isNewest = parks[0]?.park_seq === park.parkSeq
-    await tx.query(closeParks, [uuidOf(park.orderId), park.parkSeq])
-    if (!isNewest || !order.isParked) return order
-    return changeLocked(tx, order, { isParked: false }, { kind: 'SERVICE', actor: 'workflow' })
+    const left = parks.find((row) => row.park_seq === park.parkSeq)
+    if (left === undefined) return order
+    const by = { kind: 'SERVICE', actor: 'workflow' } as const
+    return noteParksLeft(tx, order, { run: runOf(left.step), upToSeq: left.park_seq, by })
   })
 }
 
