@@ -1,4 +1,4 @@
-import type { Clock, OrderId } from '@holdfast/kernel'
+import type { OrderId } from '@holdfast/kernel'
 import { Order_State } from '@holdfast/proto/checkout'
 import { systemClock } from '@holdfast/runtime'
 import type { TemporalLink } from '@holdfast/temporal'
@@ -6,6 +6,7 @@ import { checkoutWorkflowId } from '@holdfast/workflows/contract'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type CheckoutUnderTest, startCheckout } from './checkout-under-test.ts'
 import { completedHistory, isUndisturbed, openTemporal } from './histories.ts'
+import { createPatientClock } from './patient-clock.ts'
 
 type Counts = Readonly<Record<string, number>>
 
@@ -36,34 +37,7 @@ const STATEMENTS: Counts = {
   'outbox.fact.insert': 3,
 }
 
-/** Wait after which PlaceOrder looks at its order without being told to, ms. */
-const POLL_MS = 250
-
-/** How much slower than the machine's the clock of the process runs. */
-const SLOWNESS = 100
-
-/**
- * A clock by which nobody looks without a reason. A waiting PlaceOrder is woken by what changed its
- * order, never by a poll: that takes a hundred times as long, and is counted should it come. By the
- * slow clock a hint that comes back late is still known as this process's own, and wakes nobody.
- */
-function createPatientClock(): Clock & { waits: number; polls: number } {
-  const patient = {
-    ...systemClock,
-    waits: 0,
-    polls: 0,
-    monotonicMs: () => systemClock.monotonicMs() / SLOWNESS,
-    sleep: async (...[durationMs, signal]: Parameters<Clock['sleep']>) => {
-      if (durationMs !== POLL_MS) return systemClock.sleep(durationMs, signal)
-      patient.waits += 1
-      await systemClock.sleep(POLL_MS * SLOWNESS, signal)
-      if (signal?.aborted !== true) patient.polls += 1
-    },
-  }
-  return patient
-}
-
-const clock = createPatientClock()
+const clock = createPatientClock(systemClock)
 let checkout: CheckoutUnderTest
 let link: TemporalLink
 

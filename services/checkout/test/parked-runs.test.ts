@@ -75,7 +75,7 @@ async function decisionsOf(orderId: OrderId): Promise<readonly unknown[]> {
   )
 }
 
-/** An order that ended while its run is parked at an undo and whose money was taken all the same. */
+/** An order that ended, its run parked at an undo, and whose money was taken all the same. */
 async function parkBothRuns(): Promise<{ readonly buyer: TestBuyer; readonly orderId: string }> {
   const { shop } = checkout
   const buyer = checkout.newBuyer()
@@ -135,7 +135,7 @@ test('I9: the purchase that parks again leaves the park of the refund open', asy
   expect(await stepsOf(orderId)).toEqual([])
 })
 
-test('I11: a cancel decides the park of the purchase, also when the refund parked later', async () => {
+test('I11: a cancel decides the park of the purchase, not a later one of the refund', async () => {
   const { shop } = checkout
   const buyer = checkout.newBuyer()
   const { quoteId } = await buyer.quote()
