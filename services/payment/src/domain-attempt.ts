@@ -59,6 +59,8 @@ export interface Situation {
   /** The database's time. */
   readonly now: Date
   readonly keyWindowMs: number
+  /** Whether the provider's find by our reference sees everything. */
+  readonly find: 'strong' | 'eventual' | 'none'
 }
 
 /**
@@ -101,6 +103,9 @@ const VOID_BEFORE_LAPSE_MS = HOUR_MS
 /** How long a buyer has to complete an action. */
 export const ACTION_LIFETIME_MS = 15 * MINUTE_MS
 
+/** Pauses between looks at what only the provider knows. */
+const LOOK_UNRESOLVED = { firstMs: SECOND_MS, mostMs: 30 * SECOND_MS }
+
 /**
  * How long until a payment that rests should be looked up, in ms; null when nothing can change it.
  */
@@ -110,7 +115,7 @@ export function nextLookMs(facts: PaymentFacts, now: Date): number | null {
     case 'AUTHORIZING':
     case 'CAPTURING':
     case 'VOIDING':
-      return backoffMs(facts.lookCount, { firstMs: SECOND_MS, mostMs: 30 * SECOND_MS })
+      return backoffMs(facts.lookCount, LOOK_UNRESOLVED)
     case 'ACTION_REQUIRED':
       return backoffMs(facts.lookCount, { firstMs: 5 * SECOND_MS, mostMs: MINUTE_MS })
     case 'AUTHORIZED': {
@@ -118,6 +123,8 @@ export function nextLookMs(facts: PaymentFacts, now: Date): number | null {
       return Math.max(0, facts.captureBefore.getTime() - VOID_BEFORE_LAPSE_MS - now.getTime())
     }
     case 'CREATED':
+      // Who authorises it asks again; what an operator retried is looked at until it is known.
+      return facts.retriedAt === null ? null : backoffMs(facts.lookCount, LOOK_UNRESOLVED)
     case 'OPENED':
     case 'CAPTURED':
     case 'VOIDED':

@@ -32,7 +32,16 @@ function hearFound(draft: Draft, outcome: ProviderOutcome<readonly IntentSnapsho
   if (outcome.kind !== 'known') return 'rest'
   // Opening moves no money, so of several opened by lost calls any will do, and none is waited for.
   const found = outcome.value.find((intent) => intent.state === 'opened')
-  return found ? opened(draft, found) : draft.again('open')
+  return found ? opened(draft, found) : openUnfound(draft)
+}
+
+/** An operator's look opens under a new key only where the find sees everything. */
+function openUnfound(draft: Draft): Follow {
+  const follow = draft.again('open')
+  const isNewKey = typeof follow === 'object' && follow.kind === 'send' && follow.isNew
+  if (!isNewKey || draft.want !== 'look' || draft.situation.find === 'strong') return follow
+  const isRefused = draft.last('open')?.outcome === 'refused'
+  return draft.park(isRefused ? 'REFUSED_FOR_GOOD' : 'UNEXPECTED_STATE')
 }
 
 function opened(draft: Draft, intent: IntentSnapshot): Follow {

@@ -11,6 +11,14 @@ const START = new Date('2026-03-01T12:00:00Z')
 const KEY_WINDOW_MS = 24 * HOUR_MS
 const AMOUNT = 1_500n
 
+/** What all situations of these tests have in common. */
+const AT_START = {
+  attempts: [],
+  now: START,
+  keyWindowMs: KEY_WINDOW_MS,
+  find: 'strong',
+} as const
+
 function created(): PaymentFacts {
   return {
     paymentId: idFromUuid('payment', UUID),
@@ -171,6 +179,7 @@ class ModelPayment {
       want,
       now: START,
       keyWindowMs: KEY_WINDOW_MS,
+      find: 'strong' as const,
     }
     const result = advance(situation, heard)
     this.attempts = [...attemptsAfter(situation, heard)]
@@ -271,7 +280,7 @@ test('I2: another amount or currency is never success, and may only be given bac
       call: { kind: 'get' },
       outcome: known({ ...EMPTY, ...wrong, state: 'authorized' }),
     }
-    const situation = { facts: authorizing, attempts: [], now: START, keyWindowMs: KEY_WINDOW_MS }
+    const situation = { ...AT_START, facts: authorizing }
     const looked = advance({ ...situation, want: 'look' }, heard)
     expect(looked.facts).toMatchObject({ state: 'AUTHORIZING', parkedReason: 'AMOUNT_MISMATCH' })
     expect(looked.next).toBeUndefined()
@@ -291,8 +300,7 @@ test('a cancel that was refused is sent again after an operator retried, once', 
   const heard: Heard = { kind: 'intent', call: { kind: 'get' }, outcome: held }
   const after = (firstSentAt: Date) => {
     const attempt: Attempt = { step: 'cancel', n: 1, firstSentAt, outcome: 'refused' }
-    const situation = { facts, attempts: [attempt], want: 'look' as const, now: START }
-    return advance({ ...situation, keyWindowMs: KEY_WINDOW_MS }, heard)
+    return advance({ ...AT_START, facts, attempts: [attempt], want: 'look' }, heard)
   }
   expect(after(START).next).toMatchObject({ kind: 'send', step: 'cancel', n: 2, isNew: true })
   const stuck = after(new Date(START.getTime() + 2))
@@ -306,8 +314,7 @@ test('a key is used again inside its window only', () => {
   const heard: Heard = { kind: 'intent', call: { kind: 'get' }, outcome: known(EMPTY) }
   const at = (ageMs: number) => {
     const now = new Date(START.getTime() + ageMs)
-    const situation = { facts, attempts: [attempt], want: 'look' as const, now }
-    return advance({ ...situation, keyWindowMs: KEY_WINDOW_MS }, heard).next
+    return advance({ ...AT_START, facts, attempts: [attempt], want: 'look', now }, heard).next
   }
   expect(at(0)).toMatchObject({ n: 1, isNew: false })
   expect(at(KEY_WINDOW_MS * 0.9)).toMatchObject({ n: 1, isNew: false })
@@ -317,7 +324,7 @@ test('a key is used again inside its window only', () => {
 test('an authorisation is given back before it lapses, an action after 15 minutes', () => {
   const captureBefore = new Date(START.getTime() + HOUR_MS)
   const held = { ...created(), state: 'AUTHORIZED' as const, intentId: 'pi', captureBefore }
-  const situation = { attempts: [], want: 'look' as const, keyWindowMs: KEY_WINDOW_MS }
+  const situation = { ...AT_START, want: 'look' as const }
   expect(advance({ ...situation, facts: held, now: START }).moves).toEqual([
     { to: 'VOIDING', actor: 'CLOCK' },
   ])

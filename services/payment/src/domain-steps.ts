@@ -47,6 +47,7 @@ function plan(draft: Draft): Advance {
     case 'CREATED':
       if (want === 'capture') return refused()
       if (want === 'void') draft.move('CANCELLED', 'SERVICE')
+      if (want === 'look') return go(lookForOpen(draft))
       return want === 'authorize' ? go(openAgain(draft)) : draft.end(undefined)
     case 'OPENED':
       if (want === 'capture') return refused()
@@ -106,6 +107,14 @@ function openAgain(draft: Draft): Follow {
   const last = draft.last('open')
   const isDoubtful = last && last.outcome !== 'not_sent' && last.outcome !== 'known'
   return isDoubtful ? { kind: 'find-open' } : draft.again('open')
+}
+
+/**
+ * Nobody waits for a payment in CREATED but who authorises it, save the operator who retried it.
+ */
+function lookForOpen(draft: Draft): Follow {
+  const isRetried = draft.facts.retriedAt !== null && draft.last('open') !== undefined
+  return isRetried ? { kind: 'find-open' } : 'rest'
 }
 
 /** A step under way is looked up, unless its last call is sure not to have arrived. */

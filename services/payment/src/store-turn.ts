@@ -173,7 +173,8 @@ async function rememberRequest(tx: Tx, key: RequestKey | undefined): Promise<voi
 }
 
 function situationOf(base: StoreBase, { row, attempts, now }: Locked, want: Want): Situation {
-  return { facts: factsOf(row), attempts, want, now, keyWindowMs: base.keyWindowMs }
+  const { keyWindowMs, find } = base
+  return { facts: factsOf(row), attempts, want, now, keyWindowMs, find }
 }
 
 async function apply(
@@ -259,7 +260,8 @@ async function updatePayment(
 
 /** A run that ends where it began was a look without news; the next one waits longer. */
 function countLook(facts: PaymentFacts, isWithoutNews: boolean): PaymentFacts {
-  const counts = isUnresolved(facts.state) || facts.state === 'ACTION_REQUIRED'
+  const { state } = facts
+  const counts = isUnresolved(state) || state === 'ACTION_REQUIRED' || state === 'CREATED'
   return isWithoutNews && counts ? { ...facts, lookCount: facts.lookCount + 1 } : facts
 }
 

@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto'
+import { uuidOf } from '@holdfast/kernel'
+import { METHOD_OK } from '@holdfast/payment-simulator'
+import {
+  type ParkedMoney,
+  ParkedMoney_Kind,
+  ParkedMoneyAction,
+  Payment_State,
+} from '@holdfast/proto/payment'
+import { ErrorReason } from '@holdfast/proto/type'
+import { eventually } from '@holdfast/testkit'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  asking,
+  type Created,
+  operator,
+  type PaymentUnderTest,
+  requestId,
+  scope,
+  startPayment,
+} from './payment-under-test.ts'
+
+let payment: PaymentUnderTest
+let jobs: readonly AsyncDisposable[]
+let desk: ReturnType<PaymentUnderTest['clientOf']>
+
+beforeAll(async () => {
+  payment = await startPayment({ callLimitMs: 1_000 })
+  // Two resolvers, so that each retry is looked at while another may look as well.
+  jobs = [await payment.startJobs(), await payment.startJobs()]
+  desk = payment.clientOf(operator())
+})
+
+afterAll(async () => {
+  for (const one of jobs ?? []) await one[Symbol.asyncDispose]()
+  await payment?.[Symbol.asyncDispose]()
+})
+
+const LONG = { withinMs: 60_000 }
+
+/** The payment in the operator's list, once it is there with a version of at least `version`. */
+async function parked(id: string, version = 0n): Promise<ParkedMoney> {
+  return eventually(async () => {
+    const page = await desk.listParked({ pageSize: 200, pageToken: '' }, scope())
+    const found = page.parked.find((one) => one.id === id)
+    return found !== undefined && found.version >= version && found
+  }, LONG)
+}
+
+function retry({ id, version }: ParkedMoney) {
+  const reason = 'The provider says that it is mended.'
+  const request = { requestId: requestId(), parkedId: id, expectedVersion: version, reason }
+  return asking(() => desk.retryParked(request, scope()))
+}
+
+const opensOf = (one: Created) =>
+  payment.database.query<{ readonly n: number; readonly sends: number; readonly outcome: string }>(
+    `SELECT n, sends, outcome FROM provider_attempt WHERE subject_id = $1 AND step = 'open'
+     ORDER BY n`,
+    [uuidOf(one.paymentId)],
+  )
+
+/** A payment that could not even be opened at the provider, as the operator sees it. */
+async function parkedUnopened(script: string | object, times = 1) {
+  const one = await payment.create(METHOD_OK)
+  await payment.provider.order({ ref: one.paymentId, operation: 'open', script, times })
+  expect((await payment.authorize(one)).parked).toBe(true)
+  const item = await parked(one.paymentId)
+  expect(item).toMatchObject({
+    kind: ParkedMoney_Kind.PAYMENT,
+    paymentState: Payment_State.CREATED,
+    retryCount: 0,
+  })
+  expect(item.allowedActions).toContain(ParkedMoneyAction.RETRY)
+  return { one, item }
+}
+
+async function untilOpened(one: Created): Promise<void> {
+  await eventually(
+    async () => (await payment.get(one.paymentId)).state === Payment_State.OPENED,
+    LONG,
+  )
+}
+
+test('I2: a payment opened with another amount is looked up on a retry, and parked alike', async () => {
+  const { one, item } = await parkedUnopened('wrong_amount')
+  expect(item.reason).toBe(ErrorReason.AMOUNT_MISMATCH)
+  await retry(item)
+  const again = await parked(one.paymentId, item.version + 1n)
+  expect(again).toMatchObject({
+    reason: ErrorReason.AMOUNT_MISMATCH,
+    paymentState: Payment_State.CREATED,
+    retryCount: 1,
+    version: item.version + 2n,
+  })
+  expect(await opensOf(one)).toEqual([{ n: 1, sends: 1, outcome: 'known' }])
+  const [wrong, ...others] = await payment.provider.intents(one.paymentId)
+  expect(others).toEqual([])
+  // Mended there: the find finds nothing that is open, so it is opened anew, and only once.
+  const gone = await fetch(`${payment.provider.url}/v1/intents/${wrong?.id}/cancel`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${payment.provider.apiKey}`,
+      'content-type': 'application/json',
+      'idempotency-key': randomUUID(),
+    },
+    body: '{}',
+  })
+  expect(gone.status).toBe(200)
+  await retry(again)
+  await untilOpened(one)
+  expect((await payment.authorize(one)).state).toBe(Payment_State.AUTHORIZED)
+  const intents = await payment.provider.intents(one.paymentId)
+  expect(intents.map((intent) => intent.state).toSorted()).toEqual(['authorized', 'cancelled'])
+  expect(await payment.provider.rows('charges', one.paymentId)).toHaveLength(1)
+})
+
+test('I2: while the search finds nothing out, a retried payment is not opened again', async () => {
+  const broken = { effect: 'no', answer: 'http_500' }
+  const { one, item } = await parkedUnopened(broken, 5)
+  expect(item.reason).toBe(ErrorReason.OUTCOME_UNKNOWN)
+  const sent = (await opensOf(one)).length
+  const find = { ref: one.paymentId, operation: 'find', script: { answer: 'http_500' } }
+  await payment.provider.order({ ...find, times: 1_000 })
+  await retry(item)
+  const looks = async () => {
+    const [row] = await payment.database.query<{ looks: number; due: Date | null }>(
+      'SELECT look_count AS looks, next_look_at AS due FROM payment WHERE payment_id = $1',
+      [uuidOf(one.paymentId)],
+    )
+    return row?.due !== null && (row?.looks ?? 0)
+  }
+  await eventually(async () => Number(await looks()) >= 2, LONG)
+  expect(await opensOf(one)).toHaveLength(sent)
+  expect(await payment.get(one.paymentId)).toMatchObject({ state: Payment_State.CREATED })
+  await payment.provider.clearOrders()
+  await untilOpened(one)
+  expect(await opensOf(one)).toHaveLength(sent + 1)
+  expect(await payment.provider.intents(one.paymentId)).toHaveLength(1)
+})
