@@ -36,9 +36,20 @@ export function refusedBy(row: AccessRow): readonly CallerName[] {
   return TRIED.filter((caller) => !AUDIENCES_OF[caller].some((one) => row.allow.includes(one)))
 }
 
-/** Somebody of the same audience and another tenant; undefined for callers without a tenant. */
-export function strangerOf(caller: CallerName): CallerName | undefined {
-  if (caller === 'guest') return 'otherGuest'
-  if (caller === 'account') return 'otherAccount'
-  return caller === 'owner' ? 'otherOwner' : undefined
+/** Of each kind of tenant one who owns nothing that a sample names. */
+const STRANGERS = ['otherGuest', 'otherAccount', 'otherOwner'] as const
+
+/** Somebody of another tenant than those whose things the samples name. */
+export type Stranger = (typeof STRANGERS)[number]
+
+/** Strangers whom the row lets in: to each of them what a sample names is as if it were not. */
+export function strangersOf(row: AccessRow): readonly Stranger[] {
+  return STRANGERS.filter((caller) => AUDIENCES_OF[caller].some((one) => row.allow.includes(one)))
 }
+
+/** Whether a caller has things of its own; an operator or a service sees those of all. */
+export function isTenant(caller: CallerName): boolean {
+  return AUDIENCES_OF[caller].some((one) => TENANT_AUDIENCES.has(one))
+}
+
+const TENANT_AUDIENCES: ReadonlySet<Audience> = new Set(['buyer', 'seller'])

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import type { ServiceName } from '@holdfast/rpc'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { callRows } from './call-rows.ts'
-import { refusedBy, strangerOf } from './callers.ts'
+import { isTenant, refusedBy, strangersOf } from './callers.ts'
 import { countTable, rowTable } from './count-table.ts'
 import { CARD, fieldRows } from './field-rows.ts'
 import { identityRows, type WrongTokens, wrongTokens } from './identity-rows.ts'
@@ -55,7 +55,8 @@ async function walk(rpc: RpcUnderWalk): Promise<readonly Cell[]> {
     world,
     target: await targetOf(rpc.service),
     refusedCallers: refusedBy(rpc.row),
-    stranger: strangerOf(rpc.sample.caller),
+    strangers: strangersOf(rpc.row),
+    isTenant: isTenant(rpc.sample.caller),
     foreignId: (kind) => world.foreignId(kind),
     seed: seedOf(rpc.path),
   })

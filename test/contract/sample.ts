@@ -1,6 +1,14 @@
 import { present } from '@holdfast/kernel'
 import type { RequestOf, RpcMethodDefinition, RpcServiceDefinition } from '@holdfast/rpc'
+import type { Stranger } from './callers.ts'
 import type { CallerName } from './target.ts'
+
+/** Another answer than that there is no such thing. */
+export interface Elsewise {
+  readonly code: number
+  readonly reason: string
+  readonly why: string
+}
 
 /** A request that will succeed, and who sends it when that is not one of the world's callers. */
 export interface Prepared<R> {
@@ -30,6 +38,11 @@ export interface Sample<World, M extends RpcMethodDefinition> {
   readonly openIds?: readonly string[]
   /** Dotted names of id fields of things that everybody may see, whoever owns them. */
   readonly publicIds?: readonly string[]
+  /**
+   * What strangers of a kind get instead of NOT_FOUND, also for things that are not, and why that
+   * gives nothing away.
+   */
+  readonly strangersGet?: Readonly<Partial<Record<Stranger, Elsewise>>>
   /** True when the request names nothing that belongs to the caller, so that anyone may send it. */
   readonly belongsToNobody?: true
 }

@@ -2,7 +2,14 @@ import { type CheckoutServiceDefinition, Order_State } from '@holdfast/proto/che
 import { ADDRESS, named, newCart, newOrder, newQuote, orderOf } from './makers.ts'
 import type { Samples } from './sample.ts'
 import { newParkedOrder } from './parked-order.ts'
+import { CODE } from './row.ts'
 import type { World } from './world.ts'
+
+const NOT_FOR_BUYERS = {
+  code: CODE.invalidArgument,
+  reason: 'INVALID_FIELD',
+  why: 'A buyer lists only its own orders and may name no seller, whether there is one or not.',
+}
 
 /** One valid request for each RPC of CheckoutService. */
 export const checkoutSamples: Samples<World, CheckoutServiceDefinition> = {
@@ -48,6 +55,7 @@ export const checkoutSamples: Samples<World, CheckoutServiceDefinition> = {
         pageToken: '',
       },
     }),
+    strangersGet: { otherGuest: NOT_FOR_BUYERS, otherAccount: NOT_FOR_BUYERS },
   },
   cancelOrder: {
     caller: 'guest',

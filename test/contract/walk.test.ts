@@ -117,7 +117,8 @@ async function problemsWith(mistake: Mistake): Promise<string[]> {
     row: { allow: ['buyer'], class: 'browse' },
     sample,
     refusedCallers: ['service:cart'],
-    stranger: 'otherGuest',
+    strangers: ['otherGuest'],
+    isTenant: true,
     foreignId: (kind) => (kind === 'cart' ? foreign : undefined),
     seed: 1,
   })

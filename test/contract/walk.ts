@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Id, IdKind } from '@holdfast/kernel'
 import type { AccessRow, RequestOf, RpcMethodDefinition } from '@holdfast/rpc'
+import type { Stranger } from './callers.ts'
 import { hostileMessages } from './hostile.ts'
 import { idsIn, unknownId, withId } from './ids.ts'
 import type { Prepared, Sample } from './sample.ts'
@@ -58,7 +59,10 @@ export interface Walk<World, M extends RpcMethodDefinition> {
   readonly sample: Sample<World, M>
   /** Callers with their audiences; those the row does not let in are tried. */
   readonly refusedCallers: readonly CallerName[]
-  readonly stranger: CallerName | undefined
+  /** Everybody of another tenant whom the row lets in. */
+  readonly strangers: readonly Stranger[]
+  /** Whether the sample's caller sees the things of one tenant only. */
+  readonly isTenant: boolean
   /** Another tenant's id of the kind, where there is one. */
   readonly foreignId: (kind: IdKind) => Id<IdKind> | undefined
   readonly seed: number
@@ -109,6 +113,7 @@ async function walkOnce<World, M extends RpcMethodDefinition>(
   const other = await otherContent(walk, prepared)
   const caller = prepared.bearer ?? (await walk.target.tokenFor(walk.sample.caller))
   const judge = await createJudge(walk, caller)
+  await sendOutsiders(walk, judge, request)
   await sendStrangers(walk, judge, request)
   await sendWrongIds(walk, judge, request)
   await sendBrokenBytes(walk, judge, request)
@@ -211,13 +216,13 @@ function refuses(answer: Answer): string | undefined {
   return answer.code === CODE.ok ? 'it was accepted' : undefined
 }
 
-/** Callers without a token, with a wrong one, of a wrong audience, and of another tenant. */
-async function sendStrangers<World, M extends RpcMethodDefinition>(
+/** Callers without a token, with a wrong one, and of a wrong audience. */
+async function sendOutsiders<World, M extends RpcMethodDefinition>(
   walk: Walk<World, M>,
   judge: Judge,
   request: RequestOf<M>,
 ): Promise<void> {
-  const { row, target, sample, refusedCallers, stranger } = walk
+  const { row, target, refusedCallers } = walk
   const bytes = encode(walk, request)
   const open = row.ignoresToken === true
   if (!open && !row.allow.includes('anonymous')) {
@@ -233,10 +238,39 @@ async function sendStrangers<World, M extends RpcMethodDefinition>(
     const token = await target.tokenFor(caller)
     await judge.send({ kind: 'wrong audience', label: caller, check }, bytes, token)
   }
-  if (stranger === undefined || open || sample.belongsToNobody === true) return
-  const token = await target.tokenFor(stranger)
-  const check = wants(CODE.notFound)
-  await judge.send({ kind: 'other tenant', label: `as ${stranger}`, check }, bytes, token)
+}
+
+/** I17: whoever else the row lets in learns as much as of things that are not. */
+async function sendStrangers<World, M extends RpcMethodDefinition>(
+  walk: Walk<World, M>,
+  judge: Judge,
+  request: RequestOf<M>,
+): Promise<void> {
+  const { row, target, sample, strangers } = walk
+  if (row.ignoresToken === true || sample.belongsToNobody === true) return
+  const places = idsIn(request).filter(({ name }) => isOwned(sample, name))
+  if (places.length === 0) return
+  const nothing = places.reduce((made, place) => withId(made, place, unknownId(place)), request)
+  for (const stranger of strangers) {
+    const elsewise = sample.strangersGet?.[stranger]
+    const check = elsewise ? wants(elsewise.code, elsewise.reason) : wants(CODE.notFound)
+    const token = await target.tokenFor(stranger)
+    const send = (kind: CellKind, one: RequestOf<M>, wanted: Expectation['check']) =>
+      judge.send({ kind, label: `as ${stranger}`, check: wanted }, encode(walk, one), token)
+    const missing = await send('unknown id', nothing, check)
+    const alike = (answer: Answer): string | undefined =>
+      check(answer) ?? (answer.reason === missing.reason ? undefined : unlike(missing, answer))
+    await send('other tenant', request, alike)
+  }
+}
+
+/** Whether an id of the request names something that has an owner and that must be there. */
+function isOwned(sample: Pick<Sample<never, never>, 'openIds' | 'publicIds'>, name: string) {
+  return sample.openIds?.includes(name) !== true && sample.publicIds?.includes(name) !== true
+}
+
+function unlike(unknown: Answer, foreign: Answer): string {
+  return `I17: unknown got ${said(unknown)}, foreign got ${said(foreign)}`
 }
 
 /** Ids of things that are not, and of things that are another tenant's: both must answer alike. */
@@ -253,10 +287,10 @@ async function sendWrongIds<World, M extends RpcMethodDefinition>(
     )
     const foreign = walk.foreignId(place.kind)
     const isPublic = walk.sample.publicIds?.includes(place.name) === true
-    if (foreign === undefined || walk.stranger === undefined || isPublic) continue
+    if (foreign === undefined || !walk.isTenant || isPublic) continue
     const check = (answer: Answer): string | undefined => {
       const alike = answer.code === unknown.code && answer.reason === unknown.reason
-      return alike ? undefined : `I17: unknown got ${said(unknown)}, foreign got ${said(answer)}`
+      return alike ? undefined : unlike(unknown, answer)
     }
     await judge.send(
       { kind: 'other tenant', label: place.name, check },
