@@ -25,6 +25,8 @@ export interface Attempt {
   readonly n: number
   readonly firstSentAt: Date
   readonly outcome: AttemptOutcome
+  /** Refused because the provider has it already, which no later answer takes back. */
+  readonly isThereAlready?: boolean
 }
 
 /** What somebody wants of a payment; `look` wants nothing but the truth. */

@@ -222,6 +222,28 @@ test('I2: a retried refund is looked up before anything is sent, then goes under
   expect(odd).toMatchObject({ next: undefined, facts: { parkedReason: 'UNEXPECTED_STATE' } })
 })
 
+test('I2: a refund that the provider says it has is not sent again, however often retried', () => {
+  const sending = { ...requested(), state: 'SENDING' as const }
+  const first: Attempt = { step: 'refund', n: 1, firstSentAt: START, outcome: 'in_flight' }
+  const exists = refused({ repeat: 'never' as const, code: 'refund_exists' }, 'refused')
+  const send: RefundCall = { kind: 'send', n: 1, isNew: true }
+  const heard = { call: send, outcome: exists }
+  const asked = situation({ facts: sending, attempts: [first] })
+  expect(advanceRefund(asked, heard).next).toEqual({ kind: 'find' })
+  const { attempts } = attemptsHeard(asked, heard)
+  const none: RefundHeard = { call: { kind: 'find' }, outcome: known(undefined) }
+  for (const retryCount of [0, 1, 2]) {
+    const retriedAt = retryCount === 0 ? null : new Date(START.getTime() + retryCount)
+    const facts = { ...sending, retryCount, retriedAt }
+    expect(advanceRefund(situation({ facts, attempts })).next).toEqual({ kind: 'find' })
+    const parked = advanceRefund(situation({ facts, attempts }), none)
+    expect(parked).toMatchObject({ next: undefined, facts: { parkedReason: 'UNEXPECTED_STATE' } })
+    const there = { ...none, outcome: known(snapshot('succeeded')) }
+    const found = advanceRefund(situation({ facts, attempts }), there)
+    expect(found.facts).toMatchObject({ state: 'SUCCEEDED', parkedReason: null })
+  }
+})
+
 test('each retry brings one key more than the five', () => {
   const attempts: Attempt[] = [{ step: 'refund', n: 5, firstSentAt: START, outcome: 'kept_error' }]
   const none: RefundHeard = { call: { kind: 'find' }, outcome: known(undefined) }

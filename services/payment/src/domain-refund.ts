@@ -50,6 +50,9 @@ export interface RefundAdvance {
   readonly next: RefundCall | undefined
 }
 
+/** The provider's code for a refund of this reference that it has already. */
+export const REFUND_EXISTS = 'refund_exists'
+
 /** An eventual find that finds nothing proves nothing before this, and little after it. */
 const EVENTUAL_FIND_MS = 2 * HOUR_MS
 
@@ -169,8 +172,9 @@ function hearNothing(draft: RefundDraft): RefundCall | undefined {
 function sendAgain(draft: RefundDraft): RefundCall | undefined {
   const { last, situation } = draft
   if (!last) return draft.fresh()
-  // It was refused because it exists, and yet it is not found: a person must look there.
-  if (isRefusalFinal(last, draft.facts)) return draft.park('UNEXPECTED_STATE')
+  // It exists there, and yet it is not found: another key could make a second one, retried or not.
+  const isThere = situation.attempts.some((attempt) => attempt.isThereAlready === true)
+  if (isThere || isRefusalFinal(last, draft.facts)) return draft.park('UNEXPECTED_STATE')
   const ageMs = situation.now.getTime() - last.firstSentAt.getTime()
   const isKeyGood = ageMs <= situation.keyWindowMs * WINDOW_SHARE
   // An answered key repeats its answer for ever.
@@ -208,8 +212,14 @@ export function attemptsHeard(
   const call = heard?.call
   if (heard === undefined || call?.kind !== 'send') return situation
   const answer = { outcome: attemptOutcome(heard.outcome), isNew: call.isNew }
-  const attempts = situation.attempts.map((attempt) =>
-    attempt.n === call.n ? { ...attempt, outcome: mergeOutcome(attempt.outcome, answer) } : attempt,
-  )
+  const attempts = situation.attempts.map((attempt) => {
+    if (attempt.n !== call.n) return attempt
+    const outcome = mergeOutcome(attempt.outcome, answer)
+    return { ...attempt, outcome, isThereAlready: saysExists(heard.outcome) }
+  })
   return { ...situation, attempts }
+}
+
+function saysExists(outcome: RefundHeard['outcome']): boolean {
+  return outcome.kind === 'refused' && outcome.reason.code === REFUND_EXISTS
 }

@@ -2,6 +2,7 @@ import { present } from '@holdfast/kernel'
 import { sql, type Tx } from '@holdfast/pg'
 import type { Attempt, AttemptOutcome, Step } from './domain-attempt.ts'
 import type { ProviderOutcome } from './domain-outcome.ts'
+import { REFUND_EXISTS } from './domain-refund.ts'
 
 interface AttemptRow {
   readonly now: Date
@@ -9,12 +10,14 @@ interface AttemptRow {
   readonly n: number
   readonly first_sent_at: Date
   readonly outcome: AttemptOutcome
+  readonly is_there_already: boolean
 }
 
 // A statement of its own after the lock, so that `now` is not the time before a wait.
 const listAttempts = sql<AttemptRow>(
   'payment.attempt.list',
-  `SELECT clock_timestamp() AS now, a.step, a.n, a.first_sent_at, a.outcome
+  `SELECT clock_timestamp() AS now, a.step, a.n, a.first_sent_at, a.outcome,
+     coalesce(a.outcome = 'refused' AND a.heard = $2, false) AS is_there_already
    FROM (SELECT 1) AS one LEFT JOIN provider_attempt a ON a.subject_id = $1`,
 )
 
@@ -44,11 +47,11 @@ export async function readAttempts(
   tx: Tx,
   subjectUuid: string,
 ): Promise<{ readonly attempts: readonly Attempt[]; readonly now: Date }> {
-  const { rows } = await tx.query(listAttempts, [subjectUuid])
+  const { rows } = await tx.query(listAttempts, [subjectUuid, REFUND_EXISTS])
   const attempts = rows.flatMap((one) => {
     if (one.step === null) return []
-    const { step, n, outcome } = one
-    return [{ step, n, outcome, firstSentAt: one.first_sent_at }]
+    const { step, n, outcome, is_there_already: isThereAlready } = one
+    return [{ step, n, outcome, firstSentAt: one.first_sent_at, isThereAlready }]
   })
   return { attempts, now: present(rows[0], 'the time of the database').now }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { uuidOf } from '@holdfast/kernel'
+import { type RefundId, uuidOf } from '@holdfast/kernel'
 import { METHOD_OK } from '@holdfast/payment-simulator'
 import {
   type ParkedMoney,
@@ -10,6 +10,7 @@ import {
 import { ErrorReason } from '@holdfast/proto/type'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { captured, refundRequest } from './ledger-kit.ts'
 import {
   asking,
   type Created,
@@ -17,6 +18,7 @@ import {
   type PaymentUnderTest,
   requestId,
   scope,
+  splitFor,
   startPayment,
 } from './payment-under-test.ts'
 
@@ -137,4 +139,28 @@ test('I2: while the search finds nothing out, a retried payment is not opened ag
   await untilOpened(one)
   expect(await opensOf(one)).toHaveLength(sent + 1)
   expect(await payment.provider.intents(one.paymentId)).toHaveLength(1)
+})
+
+test('I2: a refund that the provider says it has, and does not show, is not sent again', async () => {
+  const one = await captured(payment, [splitFor()])
+  const order = { ref: one.paymentId, operation: 'refund', script: 'declined' }
+  await payment.provider.order(order)
+  const request = refundRequest(one)
+  const refundId = request.refundId as RefundId
+  await asking(() => payment.checkout.refundPayment(request, scope()))
+  const declined = await parked(refundId)
+  // As if it had been another refusal: the simulator never says this of a refund it does not show.
+  await payment.database.query(
+    "UPDATE provider_attempt SET heard = 'refund_exists' WHERE subject_id = $1",
+    [uuidOf(refundId)],
+  )
+  await retry(declined)
+  const again = await parked(refundId, declined.version + 1n)
+  expect(again).toMatchObject({ reason: ErrorReason.PAYMENT_STATE, retryCount: 1 })
+  const attempts = await payment.database.query(
+    'SELECT n, sends, outcome FROM provider_attempt WHERE subject_id = $1',
+    [uuidOf(refundId)],
+  )
+  expect(attempts).toEqual([{ n: 1, sends: 1, outcome: 'refused' }])
+  expect(await payment.provider.rows('transactions', one.paymentId)).toHaveLength(1)
 })
