@@ -98,6 +98,8 @@ describe.concurrent('killed in the middle', () => {
       const one = await payment.create(METHOD_OK)
       await payment.authorize(one)
       await payment.capture(one)
+      // The resolver would send it first now and then, and nobody would be killed.
+      await jobs[Symbol.asyncDispose]()
       const victim = await processes.start('main', `payment.refund.${moment}`)
       const refund = {
         refundId: newId('refund'),
@@ -108,6 +110,7 @@ describe.concurrent('killed in the middle', () => {
         victim.checkout.refundPayment({ ...one.verb(), ...refund }, scope()),
       ).rejects.toThrow(/./)
       expect(await victim.ended).toBe('SIGKILL')
+      jobs = await payment.startJobs()
       await eventually(async () => {
         const { refunds } = await payment.checkout.getPayment(one, scope())
         return refunds[0]?.state === Refund_State.SUCCEEDED

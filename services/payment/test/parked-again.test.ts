@@ -57,8 +57,8 @@ function retry({ id, version }: ParkedMoney) {
 
 const opensOf = (one: Created) =>
   payment.database.query<{ readonly n: number; readonly sends: number; readonly outcome: string }>(
-    `SELECT n, sends, outcome FROM provider_attempt WHERE subject_id = $1 AND step = 'open'
-     ORDER BY n`,
+    `SELECT n, sends, outcome FROM provider_attempt
+     WHERE subject_id = $1 AND step = 'open' ORDER BY n`,
     [uuidOf(one.paymentId)],
   )
 
@@ -84,7 +84,7 @@ async function untilOpened(one: Created): Promise<void> {
   )
 }
 
-test('I2: a payment opened with another amount is looked up on a retry, and parked alike', async () => {
+test('I2: a payment opened with another amount is looked up again, parked alike', async () => {
   const { one, item } = await parkedUnopened('wrong_amount')
   expect(item.reason).toBe(ErrorReason.AMOUNT_MISMATCH)
   await retry(item)
@@ -141,7 +141,7 @@ test('I2: while the search finds nothing out, a retried payment is not opened ag
   expect(await payment.provider.intents(one.paymentId)).toHaveLength(1)
 })
 
-test('I2: a refund that the provider says it has, and does not show, is not sent again', async () => {
+test('I2: a refund that the provider says it has and does not show is not sent again', async () => {
   const one = await captured(payment, [splitFor()])
   const order = { ref: one.paymentId, operation: 'refund', script: 'declined' }
   await payment.provider.order(order)

@@ -92,7 +92,7 @@ test('the key set says for how long it is good, and every copy says the same', a
   expect(await keySet()).toEqual(first)
 })
 
-test('I23: no private part is in the key set, not even in a field that no client shows', async () => {
+test('I23: no private part is in the key set, nor in a field that no client shows', async () => {
   const sent = await keySetBytes()
   for (const { x, d } of signingKeys) {
     expect(sent.includes(x)).toBe(true)
