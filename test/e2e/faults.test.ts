@@ -68,6 +68,18 @@ async function settled(purchase: Purchase, wanted: Order_State): Promise<Order> 
   )
 }
 
+/** The order once it waits for a person. */
+async function parked(purchase: Purchase): Promise<Order> {
+  return eventually(
+    async () => {
+      const order = await purchase.state()
+      if (!order.parked) throw new Error(`not parked in ${orderStateName(order.state)}`)
+      return order
+    },
+    { withinMs: SETTLE_MS },
+  )
+}
+
 /** The state an order was in at a time, by its own history. */
 function stateAt(order: Order, at: Date): string {
   const past = order.history.filter(({ transitionTime }) => (transitionTime ?? at) < at)
@@ -141,13 +153,21 @@ test('I2: a declined payment takes nothing', async () => {
 })
 
 test('I2: a provider that charged another amount is never taken for success', async () => {
-  const purchase = await begin('pm_sim_wrong_amount')
-  await eventually(
-    async () => {
-      const order = await purchase.state()
-      if (!order.parked) throw new Error(`not parked in ${orderStateName(order.state)}`)
-      expect(order.state).not.toBe(Order_State.PAID)
-    },
-    { withinMs: SETTLE_MS },
-  )
+  const order = await parked(await begin('pm_sim_wrong_amount'))
+  expect(order.state).not.toBe(Order_State.PAID)
+  // One cent more than the order's total is held of the buyer's money, and none of it is taken.
+  const amountMinor = String((order.totals?.total?.minor ?? 0n) + 1n)
+  expect(await marketplace.chargesOf(order.paymentId)).toMatchObject([{ amountMinor }])
+  expect(await marketplace.transactionsOf(order.paymentId)).toEqual([])
+})
+
+test('I2: a provider that captured another amount is never taken for success', async () => {
+  const order = await parked(await begin('pm_sim_wrong_amount_at_capture'))
+  expect(order.state).not.toBe(Order_State.PAID)
+  const total = order.totals?.total?.minor ?? 0n
+  const charge = { amountMinor: String(total) }
+  expect(await marketplace.chargesOf(order.paymentId)).toMatchObject([charge])
+  // What was taken is known by the one capture in the provider's ledger, and waits for a person.
+  const capture = { kind: 'capture', amountMinor: String(total + 1n) }
+  expect(await marketplace.transactionsOf(order.paymentId)).toMatchObject([capture])
 })
