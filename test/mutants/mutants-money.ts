@@ -80,7 +80,7 @@ export const MONEY_MUTANTS: readonly Mutant[] = [
     places: [
       {
         file: `${PAYMENT}/domain-refund.ts`,
-        find: "if (outcome.reason.code === 'refund_exists') return { kind: 'find' }",
+        find: "if (saysExists(outcome)) return { kind: 'find' }",
         replace: "if (call.kind === 'send') return void draft.move('FAILED', 'PROVIDER')",
       },
     ],

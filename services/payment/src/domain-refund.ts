@@ -155,7 +155,7 @@ function hear(draft: RefundDraft, heard: RefundHeard): RefundCall | undefined {
       return call.kind === 'send' ? { kind: 'find' } : undefined
     case 'refused':
       if (outcome.reason.repeat === 'later' || call.kind === 'find') return undefined
-      if (outcome.reason.code === 'refund_exists') return { kind: 'find' }
+      if (saysExists(outcome)) return { kind: 'find' }
       draft.move('FAILED', 'PROVIDER')
       return draft.park('REFUND_OWED')
     default:
@@ -215,7 +215,8 @@ export function attemptsHeard(
   const attempts = situation.attempts.map((attempt) => {
     if (attempt.n !== call.n) return attempt
     const outcome = mergeOutcome(attempt.outcome, answer)
-    return { ...attempt, outcome, isThereAlready: saysExists(heard.outcome) }
+    const isThereAlready = attempt.isThereAlready === true || saysExists(heard.outcome)
+    return { ...attempt, outcome, isThereAlready }
   })
   return { ...situation, attempts }
 }

@@ -48,11 +48,13 @@ async function dieAt(point: string, ask: 'authorize' | 'capture' | 'void', one: 
     capture: () => victim.checkout.capturePayment(request, scope()),
     void: () => victim.checkout.voidPayment(request, scope()),
   }[ask]
-  const answer = await call().then(
-    () => 'answered',
-    () => 'lost',
-  )
-  expect(answer).toBe('lost')
+  // On a starved machine a step before the point may be answered as unknown: it is asked again.
+  const isLost = () =>
+    call().then(
+      () => false,
+      () => true,
+    )
+  await eventually(isLost, LONG)
   expect(await victim.ended).toBe('SIGKILL')
 }
 
@@ -93,32 +95,35 @@ describe.concurrent('killed in the middle', () => {
       expect((await payment.authorize(one)).state).toBe(Payment_State.AUTHORIZED)
       expect(await payment.provider.rows('charges', one.paymentId)).toHaveLength(1)
     })
-
-    test(`I2, I9: killed when the refund was ${moment}, the money goes back once`, async () => {
-      const one = await payment.create(METHOD_OK)
-      await payment.authorize(one)
-      await payment.capture(one)
-      // The resolver would send it first now and then, and nobody would be killed.
-      await jobs[Symbol.asyncDispose]()
-      const victim = await processes.start('main', `payment.refund.${moment}`)
-      const refund = {
-        refundId: newId('refund'),
-        amount: one.amount,
-        reason: RefundReason.CANCELLED,
-      }
-      await expect(
-        victim.checkout.refundPayment({ ...one.verb(), ...refund }, scope()),
-      ).rejects.toThrow(/./)
-      expect(await victim.ended).toBe('SIGKILL')
-      jobs = await payment.startJobs()
-      await eventually(async () => {
-        const { refunds } = await payment.checkout.getPayment(one, scope())
-        return refunds[0]?.state === Refund_State.SUCCEEDED
-      }, LONG)
-      expect(await payment.provider.rows('transactions', one.paymentId)).toHaveLength(2)
-    })
   }
 })
+
+// One after the other, since the resolver of all is away while each is to die.
+for (const moment of ['written', 'answered']) {
+  test(`I2, I9: killed when the refund was ${moment}, the money goes back once`, async () => {
+    const one = await payment.create(METHOD_OK)
+    await payment.authorize(one)
+    await payment.capture(one)
+    // The resolver would send it first now and then, and nobody would be killed.
+    await jobs[Symbol.asyncDispose]()
+    const victim = await processes.start('main', `payment.refund.${moment}`)
+    const refund = {
+      refundId: newId('refund'),
+      amount: one.amount,
+      reason: RefundReason.CANCELLED,
+    }
+    await expect(
+      victim.checkout.refundPayment({ ...one.verb(), ...refund }, scope()),
+    ).rejects.toThrow(/./)
+    expect(await victim.ended).toBe('SIGKILL')
+    jobs = await payment.startJobs()
+    await eventually(async () => {
+      const { refunds } = await payment.checkout.getPayment(one, scope())
+      return refunds[0]?.state === Refund_State.SUCCEEDED
+    }, LONG)
+    expect(await payment.provider.rows('transactions', one.paymentId)).toHaveLength(2)
+  })
+}
 
 for (const moment of ['find-refund.written', 'refund.written', 'refund.answered']) {
   test(`I2, I9: killed at ${moment} of a retried refund, the money goes back once`, async () => {
