@@ -42,7 +42,8 @@ export function callRows(about: {
   readonly valid: Uint8Array
   readonly bearer: string | undefined
   readonly requestBytesMax: number | undefined
-  readonly ignoresToken: boolean
+  /** True when the RPC lets in callers who prove nothing. */
+  readonly isOpen: boolean
 }): Row[] {
   const { valid, bearer } = about
   const row = (of: RowClass, name: string, call: Row['call'], check: Row['check']): Row => ({
@@ -72,7 +73,7 @@ export function callRows(about: {
     row('compression', 'broken', packed(gzipSync(valid).subarray(0, -9), 'gzip'), MALFORMED),
     row('compression', 'flagged, no encoding', packed(gzipSync(valid), undefined), MALFORMED),
     row('compression', 'unknown encoding', packed(valid, 'br'), FOREIGN),
-    ...metadataRows(row, messages, about.ignoresToken),
+    ...metadataRows(row, valid, about.isOpen),
     ...httpRows(row, about.path, messages),
   ]
 }
@@ -82,7 +83,11 @@ const FOREIGN = wants([CODE.unimplemented], ['MALFORMED_MESSAGE'])
 
 type MakeRow = (of: RowClass, name: string, call: Row['call'], check: Row['check']) => Row
 
-function metadataRows(row: MakeRow, messages: Uint8Array[], ignoresToken: boolean): Row[] {
+/** A caller is who its token says. Without one, what else it claims to be opens nothing. */
+const NOBODY = wants([CODE.unauthenticated], ['TOKEN_MISSING'])
+
+function metadataRows(row: MakeRow, valid: Uint8Array, isOpen: boolean): Row[] {
+  const messages = [valid]
   const half = 'x'.repeat(METADATA_BYTES_MAX / 2)
   const twoBearers = { authorization: 'Bearer one, Bearer two' }
   const twoClasses = { 'holdfast-class': ['pay', 'report'] }
@@ -91,6 +96,8 @@ function metadataRows(row: MakeRow, messages: Uint8Array[], ignoresToken: boolea
   const forged = { 'x-seller-id': 'slr_1', 'x-role': 'operator', 'x-forwarded-user': 'root' }
   const survives = noneOf(CODE.internal, CODE.unknown)
   const none = [new Uint8Array(0)]
+  // Whoever may call without a proof is told about the empty message as anybody is.
+  const asNobody = wants([valid.length === 0 ? CODE.ok : CODE.invalidArgument])
   return [
     row('metadata', 'above 8 KB', { messages, headers: { 'x-a': half, 'x-b': half } }, BAD_FIELD),
     row('metadata', 'two bearers in one', { messages, headers: twoBearers }, BAD_FIELD),
@@ -106,9 +113,7 @@ function metadataRows(row: MakeRow, messages: Uint8Array[], ignoresToken: boolea
       'metadata',
       'a forged caller',
       { messages: none, bearer: undefined, headers: forged },
-      ignoresToken
-        ? survives
-        : (answer) => (answer.code === CODE.ok ? survives(answer) : undefined),
+      isOpen ? asNobody : NOBODY,
     ),
   ]
 }

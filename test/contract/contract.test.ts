@@ -14,6 +14,7 @@ import { type Marketplace, startMarketplace } from './marketplace.ts'
 import { RPCS, type RpcUnderWalk } from './services.ts'
 import type { Target } from './target.ts'
 import { type Cell, problemOf, walkRpc } from './walk.ts'
+import { namedBy } from './witness.ts'
 import { createWorld, type World } from './world.ts'
 
 /** Fourteen processes, two sellers, and a machine that may be busy. */
@@ -82,13 +83,15 @@ async function wrongRows(rpc: RpcUnderWalk): Promise<readonly RowResult[]> {
   const own = prepared.bearer ?? (await target.tokenFor(rpc.sample.caller))
   const bearer = own === '' ? undefined : own
   const ignoresToken = rpc.row.ignoresToken === true
+  const isOpen = ignoresToken || rpc.row.allow.includes('anonymous')
   const { requestBytesMax } = rpc.row
-  const about = { rpc: rpc.name, path: rpc.path, valid, bearer, requestBytesMax, ignoresToken }
+  const about = { rpc: rpc.name, path: rpc.path, valid, bearer, requestBytesMax, isOpen }
   const fields = fieldRows({ ...about, shapes: shapesOf(rpc.path) })
   const identity = ignoresToken ? [] : identityRows(await tokensFor(rpc.service), valid)
   const rows = [...fields.rows, ...callRows(about), ...identity]
   const isStream = rpc.method.responseStream
-  const sent = await sendRows(target, { path: rpc.path, rows, isStream })
+  const named = namedBy(prepared.request, bearer)
+  const sent = await sendRows(target, { path: rpc.path, rows, isStream, named })
   results.push(...sent)
   leftOut.push(...fields.left)
   return sent

@@ -5,7 +5,7 @@ import type { FieldShape } from './shapes.ts'
 export type TextKind = 'words' | 'code'
 
 /** Fields that take words: each refuses a card number by its own reason. */
-const WORDS = new Set([
+export const WORDS: ReadonlySet<string> = new Set([
   'device_name',
   'display_name',
   'legal_name',
@@ -36,11 +36,13 @@ export interface Exception {
   /** Status codes that are wanted instead; without them the row is not sent. */
   readonly wanted?: readonly number[]
   readonly reasons?: readonly string[]
+  /** What of the rule applied: `why: field` and `why: value`. */
+  readonly uses: readonly string[]
 }
 
-interface Rule extends Exception {
-  /** Field names, or `Rpc.field` as a violation names it; undefined for all. */
-  readonly fields: readonly string[] | undefined
+interface Rule extends Omit<Exception, 'uses'> {
+  /** Field names, or `Rpc.field` as a violation names it. */
+  readonly fields: readonly string[]
   /** Names of values, or classes of them. */
   readonly values: readonly string[]
 }
@@ -97,7 +99,6 @@ const OPTIONAL: readonly string[] = [
   'UpdateOffer.price',
   'UpdateOffer.tax_category',
   'UpdateOffer.shipping_profile_id',
-  'act_as.seller_id',
   'LogIn.act_as.seller_id',
   'RefreshSession.act_as.seller_id',
 ]
@@ -136,7 +137,7 @@ const BAD_TEXTS = [
 const RULES: readonly Rule[] = [
   {
     fields: OPTIONAL,
-    values: [...LEFT_OUT, '0', 'unspecified', 'empty'],
+    values: [...LEFT_OUT, '0', 'unspecified'],
     why: 'The field may be left out, which 0 says too.',
   },
   {
@@ -204,6 +205,11 @@ const RULES: readonly Rule[] = [
   },
 ]
 
+/** Everything that the rules except: each must apply to a field of the contract. */
+export const EXCEPTED: readonly string[] = RULES.flatMap(({ why, fields, values }) =>
+  [...fields, ...values].map((one) => `${why}: ${one}`),
+)
+
 /** The exception for a row, if there is one. */
 export function exceptionFor(about: {
   readonly rpc: string
@@ -213,12 +219,15 @@ export function exceptionFor(about: {
 }): Exception | undefined {
   const { rpc, shape } = about
   const names = [shape.ownName, `${rpc}.${shape.name}`]
+  const valueNames = [about.value, about.class]
   if (about.value === 'letters made of two' && textKindOf(rpc, shape) === 'words') {
-    return { why: 'Words are stored in one form, whichever they come in.' }
+    return { why: 'Words are stored in one form, whichever they come in.', uses: [] }
   }
-  return RULES.find(
-    ({ fields, values }) =>
-      (fields === undefined || names.some((name) => fields.includes(name))) &&
-      (values.includes(about.value) || values.includes(about.class)),
-  )
+  for (const { fields, values, ...rest } of RULES) {
+    const field = fields.find((one) => names.includes(one))
+    const value = values.find((one) => valueNames.includes(one))
+    if (field === undefined || value === undefined) continue
+    return { ...rest, uses: [`${rest.why}: ${field}`, `${rest.why}: ${value}`] }
+  }
+  return undefined
 }

@@ -140,6 +140,15 @@ function valuesFor(rpc: string, shape: FieldShape): Value[] {
   }
 }
 
+/** What of the rules' exceptions applies to the fields of an RPC. */
+export function exceptionsUsed(rpc: string, shapes: readonly FieldShape[]): string[] {
+  return shapes.flatMap((shape) =>
+    valuesFor(rpc, shape).flatMap(({ class: of, name: value }) => {
+      return exceptionFor({ rpc, shape, class: of, value })?.uses ?? []
+    }),
+  )
+}
+
 /** The rows of every field of a request and those that do not apply, from one that is valid. */
 export function fieldRows(about: {
   readonly rpc: string

@@ -11,7 +11,7 @@ import {
 import { systemClock } from '@holdfast/runtime'
 import { backing, type MarketplaceProcess, startMarketplaceProcess } from '@holdfast/testkit'
 import { Pool } from 'pg'
-import type { Rows } from './snapshot.ts'
+import type { Rows } from './witness.ts'
 
 /** A running marketplace as the walk needs it. */
 export interface Marketplace extends AsyncDisposable {

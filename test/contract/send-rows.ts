@@ -2,6 +2,7 @@ import { CODE, type Row, type RowClass, said } from './row.ts'
 import { settled } from './settled.ts'
 import type { Target } from './target.ts'
 import type { Answer, RawCall } from './wire.ts'
+import { effectsOf, tablesOf } from './witness.ts'
 
 /** What came of one row. */
 export interface RowResult {
@@ -15,8 +16,6 @@ export interface RowResult {
 const PARALLEL_MAX = 12
 /** Tries of a call that a busy machine refused for now. */
 const TRIES_MAX = 20
-/** Looks for an effect at most this often: what a loop changed meanwhile is not seen thrice. */
-const LOOKS_MAX = 3
 
 /** Tells of each sealed value that an answer opened, also for one that then was refused. */
 const AUDIT_TABLE = 'vault_opening'
@@ -28,31 +27,25 @@ const INSIDE = [
   /ZodError|undefined is not|Cannot read/,
 ]
 
-/** Sends every row of an RPC, some at once, and sees that none had an effect. */
+/** Sends every row of an RPC, some at once, and sees that none has an effect, now or soon after. */
 export async function sendRows(
   target: Target,
   options: {
     readonly path: string
     readonly rows: readonly Row[]
     readonly isStream: boolean
+    /** What the rows and their caller name: what is done to it beside the calls counts as well. */
+    readonly named: ReadonlySet<string>
   },
 ): Promise<RowResult[]> {
-  const { rows } = options
-  let results: RowResult[] = []
-  for (let look = 1; look <= LOOKS_MAX; look += 1) {
-    const before = await settled(target)
-    results = await sendAll(target, options)
-    const after = await target.snapshot()
-    const changed = Object.keys(after).filter((table) => before[table] !== after[table])
-    const tables = changed.filter((table) => table !== AUDIT_TABLE)
-    if (tables.length === 0) return results
-    if (look === LOOKS_MAX) {
-      const [first] = rows
-      const problem = `the rows changed ${tables.join(', ')}`
-      return [...results, { class: first?.class ?? 'wire', name: 'all', calls: 0, problem }]
-    }
-  }
-  return results
+  await settled(target)
+  const results = await sendAll(target, options)
+  const effects = effectsOf(await settled(target), options.named)
+  const tables = tablesOf(effects).filter((table) => table !== AUDIT_TABLE)
+  if (tables.length === 0) return results
+  const problem = `the rows changed ${tables.join(', ')}`
+  const [first] = options.rows
+  return [...results, { class: first?.class ?? 'wire', name: 'all', calls: 0, problem }]
 }
 
 async function sendAll(

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { uuidOf } from '@holdfast/kernel'
 import { CartServiceDefinition, type RemoveLineRequest } from '@holdfast/proto/cart'
 import { newId } from '@holdfast/runtime'
 import { expect, test } from 'vitest'
@@ -6,6 +7,7 @@ import type { Sample } from './sample.ts'
 import type { CallerName, Target } from './target.ts'
 import { problemOf, walkRpc } from './walk.ts'
 import type { Answer, RawCall } from './wire.ts'
+import type { Change } from './witness.ts'
 
 /** What a service may do wrong, each of which the walk must notice. */
 type Mistake =
@@ -23,6 +25,9 @@ type Mistake =
   | 'breaks on broken bytes'
   | 'gives no reason'
   | 'does nothing'
+  | 'writes once'
+  | 'tells and forgets'
+  | 'has others write'
 
 const { method, tenants } = {
   method: CartServiceDefinition.methods.removeLine,
@@ -43,10 +48,21 @@ function answer(code: number, reason: string, message?: Uint8Array): Answer {
 
 /** A cart service of a few lines that makes one mistake. */
 function createService(mistake: Mistake) {
-  let writes = 0
+  const writes: Change[] = []
+  const write = (change: Partial<Change> = {}): void => {
+    writes.push({ table: 'cart', by: 'cart', isNew: false, names: new Set(), ...change })
+  }
+  let hasWritten = false
   const done = new Map<string, { readonly content: string; readonly answer: Answer }>()
   const refuse = (code: number, reason: string): Answer => {
-    if (mistake === 'writes before it refuses') writes += 1
+    if (mistake === 'writes before it refuses') write()
+    if (mistake === 'writes once' && !hasWritten) write()
+    if (mistake === 'tells and forgets') write({ table: 'outbox_message' })
+    if (mistake === 'has others write')
+      write({ by: 'cart-jobs', names: new Set([uuidOf(own.cartId)]) })
+    hasWritten = true
+    // A loop goes on with somebody else's cart, however often.
+    write({ by: 'cart-jobs', names: new Set([randomUUID()]) })
     return answer(code, mistake === 'gives no reason' ? '' : reason)
   }
   const decide = (request: RemoveLineRequest, bearer: string): Answer => {
@@ -61,8 +77,8 @@ function createService(mistake: Mistake) {
     if (earlier !== undefined && earlier.content !== content && mistake !== 'takes other content') {
       return refuse(3, 'KEY_REUSED')
     }
-    if (earlier === undefined || mistake === 'does a repeat again') writes += 1
-    if (mistake === 'does nothing') writes = 0
+    const isDone = earlier === undefined || mistake === 'does a repeat again'
+    if (isDone && mistake !== 'does nothing') write()
     if (earlier !== undefined && mistake !== 'answers a repeat anew') return earlier.answer
     const given = answer(0, '', Uint8Array.of(done.size))
     done.set(request.requestId, { content, answer: given })
@@ -81,7 +97,7 @@ function createService(mistake: Mistake) {
     const isBuyer = bearer !== 'service:cart' || mistake === 'lets every audience in'
     return isBuyer ? decide(request, tenants.includes(bearer) ? bearer : 'me') : refuse(7, 'WRONG')
   }
-  return { call, snapshot: async () => ({ cart: String(writes) }) }
+  return { call, changes: async () => writes.splice(0) }
 }
 
 function decode(bytes: Uint8Array): RemoveLineRequest | undefined {
@@ -107,7 +123,7 @@ async function problemsWith(mistake: Mistake): Promise<string[]> {
     service: 'cart',
     raw: { call: service.call, [Symbol.dispose]: () => undefined },
     tokenFor: async (caller) => names[caller] ?? caller,
-    snapshot: service.snapshot,
+    changes: service.changes,
   }
   const cells = await walkRpc({
     world: undefined,
@@ -136,6 +152,9 @@ test.each<[Mistake, RegExp]>([
   ['lets another tenant in', /^other tenant \(as otherGuest\): wanted status 5/],
   ['tells foreign from missing', /^other tenant \(cartId\): I17/],
   ['writes before it refuses', /^no token: it changed cart/],
+  ['writes once', /^no token: it changed cart/],
+  ['tells and forgets', /^no token: it changed outbox_message/],
+  ['has others write', /^no token: it changed cart/],
   ['answers a repeat anew', /^repeat: I6/],
   ['does a repeat again', /^repeat: it changed cart/],
   ['takes other content', /^other content: wanted status 3 KEY_REUSED/],

@@ -4,10 +4,12 @@ import type { AccessRow, RequestOf, RpcMethodDefinition } from '@holdfast/rpc'
 import type { Stranger } from './callers.ts'
 import { hostileMessages } from './hostile.ts'
 import { idsIn, unknownId, withId } from './ids.ts'
+import { CODE, said, wants } from './row.ts'
 import type { Prepared, Sample } from './sample.ts'
 import { settled } from './settled.ts'
-import type { CallerName, Snapshot, Target } from './target.ts'
+import type { CallerName, Target } from './target.ts'
 import type { Answer } from './wire.ts'
+import { type Change, effectsOf, namedBy, tablesOf } from './witness.ts'
 
 /** The columns of the table that the walk prints. */
 export const CELL_KINDS = [
@@ -36,17 +38,6 @@ export interface Cell {
   /** What it should not have changed, or that it changed nothing. */
   readonly wrongEffect: string | undefined
 }
-
-/** gRPC status codes that the walk expects or must not see. */
-const CODE = {
-  ok: 0,
-  unknown: 2,
-  invalidArgument: 3,
-  notFound: 5,
-  permissionDenied: 7,
-  internal: 13,
-  unauthenticated: 16,
-} as const
 
 /** Everything the walk of one RPC needs. */
 export interface Walk<World, M extends RpcMethodDefinition> {
@@ -77,35 +68,17 @@ interface Expectation {
   readonly check: (answer: Answer) => string | undefined
 }
 
-/** Walks at most this often: what a loop of the services changed meanwhile is not seen thrice. */
-const WALKS_MAX = 3
-
-/**
- * Sends every wrong call of one RPC, then the right one and its repeats. Loops of the services go
- * on meanwhile, so a change of the database counts against a call only when it is seen again in a
- * new walk, with a new request.
- */
-export async function walkRpc<World, M extends RpcMethodDefinition>(
-  walk: Walk<World, M>,
-): Promise<readonly Cell[]> {
-  let cells = await walkOnce(walk)
-  for (let walks = 1; walks < WALKS_MAX && cells.some((cell) => cell.wrongEffect); walks += 1) {
-    const again = new Map((await walkOnce(walk)).map((cell) => [cell.place, cell]))
-    cells = cells.map((cell) => {
-      const { wrongEffect } = again.get(cell.place) ?? cell
-      return { ...cell, wrongEffect: cell.wrongEffect === undefined ? undefined : wrongEffect }
-    })
-  }
-  return cells
-}
-
 /** What is wrong with a cell, for a person; undefined when nothing is. */
 export function problemOf({ place, wrongAnswer, wrongEffect }: Cell): string | undefined {
   const problem = wrongAnswer ?? wrongEffect
   return problem === undefined ? undefined : `${place}: ${problem}`
 }
 
-async function walkOnce<World, M extends RpcMethodDefinition>(
+/**
+ * Sends every wrong call of one RPC, then the right one and its repeats. Loops of the services go
+ * on meanwhile; what they change counts against a call unless it is clearly of somebody else.
+ */
+export async function walkRpc<World, M extends RpcMethodDefinition>(
   walk: Walk<World, M>,
 ): Promise<readonly Cell[]> {
   const prepared = await walk.sample.prepare(walk.world)
@@ -132,10 +105,16 @@ async function otherContent<World, M extends RpcMethodDefinition>(
   return changed
 }
 
+/** What is sent, and the request that it was made of: a broken message names things as well. */
+interface Message {
+  readonly bytes: Uint8Array
+  readonly request: unknown
+}
+
 interface Judge {
   readonly cells: Cell[]
   /** Sends one message and notes a cell: the answer, and that nothing changed unless it may. */
-  send(expectation: Expectation, bytes: Uint8Array, bearer?: string): Promise<Answer>
+  send(expectation: Expectation, message: Message, bearer?: string): Promise<Answer>
   readonly caller: string
 }
 
@@ -146,22 +125,22 @@ async function createJudge<World, M extends RpcMethodDefinition>(
   const { target, path, method } = walk
   const cells: Cell[] = []
   const places = new Map<string, number>()
-  let before = await settled(target)
+  await settled(target)
   return {
     cells,
     caller,
-    send: async (expectation, bytes, bearer = caller) => {
+    send: async (expectation, message, bearer = caller) => {
       const { kind, check } = expectation
       const answer = await target.raw.call({
         path,
-        messages: [bytes],
+        messages: [message.bytes],
         bearer: bearer === '' ? undefined : bearer,
         firstMessageOnly: method.responseStream,
       })
-      const after = await target.snapshot()
-      const wrongEffect = effectProblem(before, after, expectation)
+      const effects = effectsOf(await target.changes(), namedBy(message.request, bearer))
+      const wrongEffect = effectProblem(effects, expectation)
       // What a good answer set going is over before the next call is judged.
-      before = answer.code === CODE.ok ? await settled(target) : after
+      if (answer.code === CODE.ok) await settled(target)
       const place = placeOf(expectation, places)
       cells.push({ kind, place, wrongAnswer: check(answer) ?? broken(answer), wrongEffect })
       return answer
@@ -180,14 +159,11 @@ function placeOf({ kind, label }: Expectation, places: Map<string, number>): str
 const AUDIT_TABLES = ['vault_opening']
 
 function effectProblem(
-  before: Snapshot,
-  after: Snapshot,
+  effects: readonly Change[],
   { kind, effect = 'none' }: Expectation,
 ): string | undefined {
   const answered = kind === 'valid' || kind === 'repeat'
-  const changed = Object.keys(after)
-    .filter((table) => before[table] !== after[table])
-    .filter((table) => !answered || !AUDIT_TABLES.includes(table))
+  const changed = tablesOf(effects).filter((table) => !answered || !AUDIT_TABLES.includes(table))
   if (effect === 'some') return changed.length === 0 ? 'it changed nothing' : undefined
   return changed.length === 0 ? undefined : `it changed ${changed.join(', ')}`
 }
@@ -201,17 +177,6 @@ function broken(answer: Answer): string | undefined {
     : undefined
 }
 
-function said({ code, reason, text }: Answer): string {
-  return `status ${code} ${reason} "${text}"`
-}
-
-function wants(code: number, reason?: string): (answer: Answer) => string | undefined {
-  return (answer) => {
-    if (answer.code === code && (reason === undefined || answer.reason === reason)) return undefined
-    return `wanted status ${code}${reason === undefined ? '' : ` ${reason}`}, got ${said(answer)}`
-  }
-}
-
 function refuses(answer: Answer): string | undefined {
   return answer.code === CODE.ok ? 'it was accepted' : undefined
 }
@@ -223,20 +188,20 @@ async function sendOutsiders<World, M extends RpcMethodDefinition>(
   request: RequestOf<M>,
 ): Promise<void> {
   const { row, target, refusedCallers } = walk
-  const bytes = encode(walk, request)
+  const message = encode(walk, request)
   const open = row.ignoresToken === true
   if (!open && !row.allow.includes('anonymous')) {
-    const check = wants(CODE.unauthenticated, 'TOKEN_MISSING')
-    await judge.send({ kind: 'no token', check }, bytes, '')
+    const check = wants([CODE.unauthenticated], ['TOKEN_MISSING'])
+    await judge.send({ kind: 'no token', check }, message, '')
   }
   if (!open) {
-    const check = wants(CODE.unauthenticated, 'TOKEN_INVALID')
-    await judge.send({ kind: 'bad token', check }, bytes, 'nobody.made.this')
+    const check = wants([CODE.unauthenticated], ['TOKEN_INVALID'])
+    await judge.send({ kind: 'bad token', check }, message, 'nobody.made.this')
   }
   for (const caller of open ? [] : refusedCallers) {
-    const check = wants(CODE.permissionDenied)
+    const check = wants([CODE.permissionDenied])
     const token = await target.tokenFor(caller)
-    await judge.send({ kind: 'wrong audience', label: caller, check }, bytes, token)
+    await judge.send({ kind: 'wrong audience', label: caller, check }, message, token)
   }
 }
 
@@ -253,7 +218,7 @@ async function sendStrangers<World, M extends RpcMethodDefinition>(
   const nothing = places.reduce((made, place) => withId(made, place, unknownId(place)), request)
   for (const stranger of strangers) {
     const elsewise = sample.strangersGet?.[stranger]
-    const check = elsewise ? wants(elsewise.code, elsewise.reason) : wants(CODE.notFound)
+    const check = elsewise ? wants([elsewise.code], [elsewise.reason]) : wants([CODE.notFound])
     const token = await target.tokenFor(stranger)
     const send = (kind: CellKind, one: RequestOf<M>, wanted: Expectation['check']) =>
       judge.send({ kind, label: `as ${stranger}`, check: wanted }, encode(walk, one), token)
@@ -304,14 +269,16 @@ async function sendBrokenBytes<World, M extends RpcMethodDefinition>(
   judge: Judge,
   request: RequestOf<M>,
 ): Promise<void> {
-  const check = wants(CODE.invalidArgument, 'MALFORMED_MESSAGE')
-  for (const { kind, bytes } of hostileMessages(walk.method, encode(walk, request), walk.seed)) {
-    await judge.send({ kind: 'malformed', label: kind, check }, bytes)
-    await judge.send({ kind: 'malformed', label: `${kind}, no token`, check }, bytes, '')
+  const check = wants([CODE.invalidArgument], ['MALFORMED_MESSAGE'])
+  const valid = encode(walk, request).bytes
+  for (const { kind, bytes } of hostileMessages(walk.method, valid, walk.seed)) {
+    const message = { bytes, request }
+    await judge.send({ kind: 'malformed', label: kind, check }, message)
+    await judge.send({ kind: 'malformed', label: `${kind}, no token`, check }, message, '')
   }
   const hasKey = requestIdOf(request) !== undefined
-  const empty = hasKey ? wants(CODE.invalidArgument) : () => undefined
-  await judge.send({ kind: 'empty', check: empty }, new Uint8Array(0))
+  const empty = hasKey ? wants([CODE.invalidArgument]) : () => undefined
+  await judge.send({ kind: 'empty', check: empty }, { bytes: new Uint8Array(0), request })
 }
 
 /** The right call, the same again, and other content under the same request_id. */
@@ -322,12 +289,12 @@ async function sendValid<World, M extends RpcMethodDefinition>(
   other: RequestOf<M> | undefined,
 ): Promise<void> {
   const { sample } = walk
-  const bytes = encode(walk, request)
+  const message = encode(walk, request)
   const isMutation = requestIdOf(request) !== undefined
-  const check = wants(CODE.ok)
+  const check = wants([CODE.ok])
   const first = await judge.send(
     { kind: 'valid', effect: isMutation ? 'some' : 'none', check },
-    bytes,
+    message,
   )
   const again = (answer: Answer): string | undefined => {
     if (answer.code !== CODE.ok) return check(answer)
@@ -335,17 +302,17 @@ async function sendValid<World, M extends RpcMethodDefinition>(
     const alike = !mustMatch || isDeepStrictEqual(answer.messages, first.messages)
     return alike ? undefined : 'I6: the repeat got another answer'
   }
-  await judge.send({ kind: 'repeat', check: again }, bytes)
+  await judge.send({ kind: 'repeat', check: again }, message)
   if (other === undefined) return
-  const reused = wants(CODE.invalidArgument, 'KEY_REUSED')
+  const reused = wants([CODE.invalidArgument], ['KEY_REUSED'])
   await judge.send({ kind: 'other content', check: reused }, encode(walk, other))
 }
 
 function encode<World, M extends RpcMethodDefinition>(
   walk: Walk<World, M>,
   request: RequestOf<M>,
-): Uint8Array {
-  return walk.method.requestType.encode(request).finish()
+): Message {
+  return { bytes: walk.method.requestType.encode(request).finish(), request }
 }
 
 function requestIdOf(request: unknown): string | undefined {

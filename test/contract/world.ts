@@ -28,9 +28,9 @@ import {
 } from './makers.ts'
 import type { Marketplace } from './marketplace.ts'
 import { need } from './sample.ts'
-import { snapshotOf } from './snapshot.ts'
 import type { CallerName, Target } from './target.ts'
 import { connectRaw } from './wire.ts'
+import { watchDatabase } from './witness.ts'
 
 /** A client of each service, all as one caller. */
 export interface Clients {
@@ -113,13 +113,8 @@ function worldOf(marketplace: Marketplace, state: Mutable): World {
     foreignId: (kind) => foreign.get(kind),
     target: async (service) => {
       const raw = disposer.use(await connectRaw(addressOf(marketplace, service)))
-      const database = marketplace.databaseOf(service)
-      return {
-        service,
-        raw,
-        tokenFor: (caller) => tokenFor(caller, service),
-        snapshot: () => snapshotOf(database),
-      }
+      const witness = await watchDatabase(marketplace.databaseOf(service))
+      return { ...witness, service, raw, tokenFor: (caller) => tokenFor(caller, service) }
     },
     loseRow: async (service, table, uuid) => {
       const column = `${table}_id`
