@@ -114,7 +114,8 @@ export function route<
         {
           params: validate(params, raw.params) as z.output<P>,
           query: validate(query, raw.query) as z.output<Q>,
-          body: validate(body, raw.body ?? {}) as z.output<B>,
+          // No body is an empty one; `null` is a body, and of the wrong form.
+          body: validate(body, raw.body === undefined ? {} : raw.body) as z.output<B>,
         },
         call,
       ),

@@ -95,6 +95,9 @@ function createApp(): FastifyInstance {
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 200 },
+    frameworkErrors: (_error, _request, reply) => {
+      refuse(reply, UNREADABLE_PATH)
+    },
   })
   app.removeContentTypeParser('text/plain')
   app.addHook('onSend', async (_request, reply) => {
@@ -117,6 +120,14 @@ function createApp(): FastifyInstance {
   )
   return app
 }
+
+/** A path with an id that is too long or no text; no route and no hook sees such a request. */
+const UNREADABLE_PATH = new HttpRefused({
+  status: 400,
+  title: 'The request cannot be read',
+  detail: 'Ids in the path must be text in UTF-8 of at most 200 characters.',
+  reason: 'MALFORMED_MESSAGE',
+})
 
 /** What fastify refused before a route saw it: size, type or form of the body. */
 function unreadable(error: { readonly statusCode?: number }): unknown {
