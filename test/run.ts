@@ -6,7 +6,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runChecks } from './check.ts'
-import { endChildrenWithThis, runChild, seconds, tableLine } from './child.ts'
+import { endChildrenWithThis, root, runChild, seconds, tableLine } from './child.ts'
+import { REPORT_FILE_VARIABLE, type Report } from './reporter.ts'
 
 /** What one suite came to. */
 interface SuiteResult {
@@ -14,6 +15,8 @@ interface SuiteResult {
   readonly passed: number
   readonly failed: number
   readonly elapsedMs: number
+  /** One line for each failure. */
+  readonly failures: readonly string[]
   /** Why it failed beyond failed tests. */
   readonly problem: string | undefined
 }
@@ -40,62 +43,45 @@ function isSuite(word: string): word is Suite {
 async function runCheckSuite(): Promise<SuiteResult> {
   const startedMs = performance.now()
   const steps = await runChecks()
-  const passed = steps.filter((step) => step.passed).length
+  const failures = steps.filter((step) => !step.passed).map((step) => step.name)
+  const passed = steps.length - failures.length
   const elapsedMs = performance.now() - startedMs
-  return { suite: 'check', passed, failed: steps.length - passed, elapsedMs, problem: undefined }
+  return {
+    ...{ suite: 'check', passed, failed: failures.length, elapsedMs },
+    ...{ failures, problem: undefined },
+  }
 }
 
 async function runVitestSuite(suite: Suite, filters: readonly string[]): Promise<SuiteResult> {
   process.stdout.write(`\nSuite ${suite}\n`)
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-report-'))
   const reportFile = join(folder, 'report.json')
+  process.env[REPORT_FILE_VARIABLE] = reportFile
+  const reporters = ['--reporter', 'default', '--reporter', join(root, 'test', 'reporter.ts')]
   const ended = await runChild({
     command: 'vitest',
-    args: [
-      'run',
-      ...['--project', suite, '--reporter', 'default', '--reporter', 'json'],
-      ...['--outputFile.json', reportFile, ...filters],
-    ],
+    args: ['run', '--project', suite, ...reporters, ...filters],
     live: true,
   })
-  const counts = countTests(reportFile)
+  const report = readReport(reportFile)
   rmSync(folder, { recursive: true, force: true })
-  const problem = problemOf(counts, ended.exitCode)
+  const problem = problemOf(report, ended.exitCode)
+  const { passed, failures } = report
   // A run that failed as a whole counts as one failure, so that the sum cannot say zero.
-  const failed = problem === undefined ? counts.failed : Math.max(counts.failed, 1)
-  return { suite, passed: counts.passed, failed, elapsedMs: ended.elapsedMs, problem }
+  const failed = problem === undefined ? report.failed : Math.max(report.failed, 1)
+  return { suite, passed, failed, elapsedMs: ended.elapsedMs, failures, problem }
 }
 
-interface Counts {
-  readonly passed: number
-  readonly failed: number
-  /** Switched off in any way. */
-  readonly left: number
-}
-
-/** The part of vitest's JSON report that is read here. */
-interface Report {
-  readonly numPassedTests: number
-  readonly numFailedTests: number
-  readonly numPendingTests: number
-  readonly numTodoTests: number
-}
-
-function countTests(reportFile: string): Counts {
+function readReport(reportFile: string): Report {
   try {
-    const report = JSON.parse(readFileSync(reportFile, 'utf8')) as Report
-    return {
-      passed: report.numPassedTests,
-      failed: report.numFailedTests,
-      left: report.numPendingTests + report.numTodoTests,
-    }
+    return JSON.parse(readFileSync(reportFile, 'utf8')) as Report
   } catch {
     // No report: the run ended before any test, for example because a server could not be had.
-    return { passed: 0, failed: 0, left: 0 }
+    return { passed: 0, failed: 0, left: 0, failures: [] }
   }
 }
 
-function problemOf(counts: Counts, exitCode: number): string | undefined {
+function problemOf(counts: Report, exitCode: number): string | undefined {
   if (counts.passed + counts.failed === 0) return 'no test ran'
   if (counts.left > 0) return `${counts.left} tests were left out`
   if (exitCode !== 0 && counts.failed === 0) return 'the run failed outside its tests'
@@ -108,6 +94,10 @@ function report(results: readonly SuiteResult[]): void {
   )
   const heading = tableLine(['suite', 'passed', 'failed', 'time'], WIDTHS)
   process.stdout.write(`\n${[heading, ...lines].join('\n')}\n`)
+  const failures = results.flatMap((result) =>
+    result.failures.map((failure) => `  ${result.suite}: ${failure}\n`),
+  )
+  if (failures.length > 0) process.stdout.write(`\nFailed:\n${failures.join('')}\n`)
   const total = (pick: (result: SuiteResult) => number): number =>
     results.reduce((sum, result) => sum + pick(result), 0)
   const failed = total((result) => result.failed)

@@ -7,32 +7,30 @@ const CARD_DIGITS_MAX = 19
 // Groups of digits with at most two separators between them, as people write numbers down.
 const DIGIT_RUN = /\d+(?:[\s.,:;_/*|·•\p{Pd}]{1,2}\d+)*/gu
 
+// Its version and variant (RFC 9562, sections 4.1 and 4.2) tell it from groups of digits.
+const UUID = /\b[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b/gi
+const WORD_WITH_LETTERS = /[0-9A-Za-z]*[A-Za-z][0-9A-Za-z]*/g
+
+/** Stands for what is taken out: more blanks than may stand inside a number. */
+const GAP = '   '
+
 /**
  * True when free text holds what looks like a payment card number: issuer range, length and Luhn.
- * Whole groups of digits are joined, so that a code or date beside the number does not hide it.
+ * Whole groups of digits are joined, so that a code or date beside the number does not hide it. The
+ * digits of a UUID are random, and one UUID in 750 would pass for a card's.
  */
 export function holdsCardNumber(text: string, digitsMin: number = CARD_DIGITS_MIN): boolean {
-  const runs = withPlainDigits(text).match(DIGIT_RUN) ?? []
+  const runs = withPlainDigits(text).replaceAll(UUID, GAP).match(DIGIT_RUN) ?? []
   return runs.some((run) => {
     const groups = run.match(/\d+/g) ?? []
     return groups.some((_, first) => beginsCardNumber(groups, first, digitsMin))
   })
 }
 
-const UUID_IN_CODE = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi
-const WORD_WITH_LETTERS = /[0-9A-Za-z]*[A-Za-z][0-9A-Za-z]*/g
-
-/**
- * The same in what a machine made, where digits in a UUID or beside letters are random, and a
- * card's now and then.
- */
+/** The same in what a machine made, where digits beside letters are random as well. */
 export function codeHoldsCardNumber(code: string, digitsMin: number = CARD_DIGITS_MIN): boolean {
-  return holdsCardNumber(withoutRandomDigits(code), digitsMin)
-}
-
-/** Three blanks in the place of each: more than may stand inside a number. */
-function withoutRandomDigits(code: string): string {
-  return code.replaceAll(UUID_IN_CODE, '   ').replaceAll(WORD_WITH_LETTERS, '   ')
+  const made = code.replaceAll(UUID, GAP).replaceAll(WORD_WITH_LETTERS, GAP)
+  return holdsCardNumber(made, digitsMin)
 }
 
 function beginsCardNumber(groups: readonly string[], first: number, digitsMin: number): boolean {

@@ -338,11 +338,23 @@ test('I23: what a machine made is never taken for a card number', () => {
   const takes = (uuid: string): boolean =>
     madeCodeField.safeParse(uuid).success &&
     sku.safeParse(uuid).success &&
-    httpsUrlField.safeParse(`https://shop.example/back?session=${uuid}`).success
-  // One UUID in 750 holds a number that could be a card's, as this one does.
-  expect(holdsCardNumber('5cb2c343-1380-4823-92ce-2f633d9651d7')).toBe(true)
+    httpsUrlField.safeParse(`https://shop.example/back?session=${uuid}`).success &&
+    textField({ min: 0, max: 100 }).safeParse(`Shop ${uuid} GmbH`).success
+  // One UUID in 750 holds a number that could be a card's, as this one does, written otherwise.
+  expect(holdsCardNumber('5cb2c343 1380 4823 92ce 2f633d9651d7')).toBe(true)
   expect(takes('5cb2c343-1380-4823-92ce-2f633d9651d7')).toBe(true)
   fc.assert(fc.property(fc.uuid(), takes), { numRuns: 2_000 })
+})
+
+test('I23: beside a UUID, or in groups as long as one, a card number is still found', () => {
+  const uuid = '5cb2c343-1380-4823-92ce-2f633d9651d7'
+  const texts = [
+    `${uuid} 4242424242424242`,
+    `4242-4242-4242-4242-${uuid}`,
+    `${uuid}-4242424242424242`,
+    '42424242-4242-4242-0000-000000000000',
+  ]
+  expect(texts.filter((text) => !holdsCardNumber(text))).toEqual([])
 })
 
 test('I23: a URL is https or empty, and its text may hold no card number', () => {
