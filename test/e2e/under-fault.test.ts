@@ -55,12 +55,7 @@ const FAULTS: readonly Fault[] = [
     kind: 'kill' as const,
     target,
   })),
-  // Three at a time: a payment service that is away longer than a caller waits for PlaceOrder's
-  // answer leaves orders without a payment behind, which nobody but the caller can make.
-  ...[0, 3, 6].map((from) => ({
-    kind: 'crash' as const,
-    points: PAYMENT_POINTS.slice(from, from + 3),
-  })),
+  { kind: 'crash', points: PAYMENT_POINTS },
   { kind: 'crash', points: ORDER_POINTS },
   { kind: 'crash', points: OUTER_POINTS },
   // The request arrives and its answer is lost.

@@ -89,6 +89,18 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     proof: unit(`${CHECKOUT}/domain-pay.test.ts`, 'a call that may have happened is looked up'),
   },
   {
+    name: 'an order whose caller is gone is left without its payment',
+    invariant: 'I9',
+    places: [
+      {
+        file: `${CHECKOUT}/server-start.ts`,
+        find: 'return payAndStart(parts, order.orderId, limitMs)',
+        replace: "return 'later'",
+      },
+    ],
+    proof: checkoutTest('unpaid.test.ts', 'I9 I24: an order whose caller never asks again'),
+  },
+  {
     name: 'any state may follow any other',
     invariant: 'I10',
     places: [
@@ -219,5 +231,17 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
       },
     ],
     proof: unit(`${CHECKOUT}/domain-pay.test.ts`, 'a captured payment is never given up'),
+  },
+  {
+    name: 'a refusal that comes late ends an order whose payment stands',
+    invariant: 'I27',
+    places: [
+      {
+        file: `${CHECKOUT}/store-unpaid.ts`,
+        find: "if (order.state !== 'PENDING' || order.paymentState !== undefined) return false",
+        replace: "if (order.state !== 'PENDING') return false",
+      },
+    ],
+    proof: checkoutTest('unpaid.test.ts', 'I27: a refusal that comes after the payment was made'),
   },
 ]

@@ -99,7 +99,7 @@ export const PROCESS_KINDS: readonly ProcessKind[] = [
   {
     service: 'checkout',
     entry: 'main-jobs',
-    settings: [...BASE, 'identity', 'temporal'],
+    settings: [...BASE, 'identity', 'temporal', 'vault-key'],
     peers: ['inventory', 'payment', 'seller', 'cart'],
   },
 ]

@@ -93,7 +93,7 @@ export interface NewPayment extends OrderIds {
   readonly buyerId: BuyerId
   readonly currency: string
   readonly totalMinor: bigint
-  /** A secret: handed on, never kept. */
+  /** A secret: handed on, and kept sealed until the payment is made. */
   readonly paymentMethodToken: string
   readonly splits: readonly SplitView[]
   readonly returnUrl: string

@@ -42,6 +42,8 @@ const sharedShape = {
   SELLER_ADDRESSES: peerSetting,
   INVENTORY_ADDRESSES: peerSetting,
   PAYMENT_ADDRESSES: peerSetting,
+  /** Keys that seal addresses and payment methods, as the vault's file has them. */
+  VAULT_KEY_FILE: jsonFileSetting,
 }
 
 const serverShape = {
@@ -49,8 +51,6 @@ const serverShape = {
   ...serverSettings,
   PEER_KEYS_FILE: identitySettings.PEER_KEYS_FILE,
   SESSION_ADDRESSES: peerSetting,
-  /** Keys that seal addresses, as the vault's file has them. */
-  VAULT_KEY_FILE: jsonFileSetting,
   /** Where the platform is established, for the tax on its commission. */
   PLATFORM_COUNTRY: country.default('DE'),
   /** JSON of rates by country, instead of the built-in table. */

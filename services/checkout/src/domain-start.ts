@@ -9,9 +9,9 @@ import type { ParkAction, ParkStep } from './domain-park.ts'
 export type StartOutcome = 'started' | 'rejected' | 'gone-on' | 'later'
 
 /**
- * Claims the cart of a PENDING order whose payment stands, and starts its run; for another live
- * order starts the run again. Repeats change nothing. Never throws: what cannot be done now is
- * `later`.
+ * Makes the payment of a PENDING order that has none, with what its row has sealed, claims its cart
+ * and starts its run; for another live order starts the run again. Repeats change nothing. Never
+ * throws: what cannot be done now is `later`.
  */
 export type StartOrder = (order: OrderId | Order, limitMs: number) => Promise<StartOutcome>
 

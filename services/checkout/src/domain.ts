@@ -132,6 +132,13 @@ export interface Address {
   readonly countryCode: string
 }
 
+/** What a buyer pays with: a secret, stored sealed, and only until the payment is made. */
+export interface PaymentMethod {
+  readonly paymentMethodToken: string
+  /** Where the buyer goes on after a step at its bank; may be empty. */
+  readonly returnUrl: string
+}
+
 /** A purchase's own row. */
 export interface Order {
   readonly orderId: OrderId
@@ -228,7 +235,6 @@ const END_OF_REASON: Partial<Record<ErrorReason, OrderState>> = {
   QUOTE_CHANGED: 'REJECTED',
   OFFER_RETIRED: 'REJECTED',
   SELLER_NOT_SELLING: 'REJECTED',
-  ABANDONED: 'REJECTED',
   HOLD_EXPIRED: 'EXPIRED',
   ACTION_EXPIRED: 'EXPIRED',
   AUTHORIZATION_LAPSED: 'EXPIRED',
@@ -296,12 +302,5 @@ export const ORDER_KEY_LIFE = '400 days'
 export const QUOTE_LIFE = '30 minutes'
 /** A new order is started by whoever placed it; past this the jobs start it. */
 export const START_DUE_IN = '2 seconds'
-/**
- * Without a payment for this long after it was placed, an order is given up. Only its buyer's own
- * request can make the payment, and callers repeat it for a minute before they give up themselves.
- */
-export const ABANDON_AFTER = '75 seconds'
-/** An order without a payment for this long makes way for another order of the same cart. */
-export const MAKES_WAY_AFTER = '10 seconds'
 /** A live order past its start is looked at again this much later, in case its run was lost. */
 export const LIVE_LOOK_IN = '5 minutes'

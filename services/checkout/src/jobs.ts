@@ -1,6 +1,6 @@
 import type { Bus } from '@holdfast/bus'
 import { FACTS_STREAM } from '@holdfast/bus'
-import type { Clock, OrderId } from '@holdfast/kernel'
+import type { Clock } from '@holdfast/kernel'
 import type { PrimaryDb } from '@holdfast/pg'
 import { createFactRelay } from '@holdfast/outbox'
 import { type Loop, startLoop } from '@holdfast/runtime'
@@ -24,7 +24,6 @@ export interface JobParts {
   readonly startRefund: StartRefund
   readonly pokeRun: PokeRun
   readonly sendDecision: SendDecision
-  readonly changed: (orderId: OrderId) => void
   /** A scope of this many ms for one call, ended with the signal. */
   readonly scope: (timeoutMs: number, signal: AbortSignal) => CallScope
   /** True for a failure that no repetition mends. */
@@ -82,8 +81,8 @@ export function startJobs(parts: JobParts): AsyncDisposable {
   }
 }
 
-/** Takes orders further whose own process did not: lost, restarted, or without Temporal. */
-function startStarter({ db, store, startOrder, changed, clock, log }: JobParts): Loop {
+/** Takes orders further whose own process did not: lost, restarted, or without a peer. */
+function startStarter({ db, store, startOrder, clock, log }: JobParts): Loop {
   return startLoop({
     name: 'checkout.starter',
     everyMs: START_EVERY_MS,
@@ -92,12 +91,8 @@ function startStarter({ db, store, startOrder, changed, clock, log }: JobParts):
     turn: async () => {
       const due = await store.takeDueOrdersToStart(db, ROWS_MAX)
       await Promise.all(
-        due.map(async (order) => {
-          const outcome = await startOrder(order.orderId, START_MS)
-          ordersStarted.add(1, { outcome })
-          // Only an order without a payment stays behind here; its buyer alone has the token.
-          if (outcome !== 'later' || !order.isAbandoned) return
-          if (await store.abandonOrder(db, order.orderId)) changed(order.orderId)
+        due.map(async (orderId) => {
+          ordersStarted.add(1, { outcome: await startOrder(orderId, START_MS) })
         }),
       )
       return due.length === ROWS_MAX ? 'again' : undefined

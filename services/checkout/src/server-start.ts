@@ -28,6 +28,7 @@ import type {
   StartRefund,
 } from './domain-start.ts'
 import { purchaseTexts, refundTexts } from './domain-texts.ts'
+import type { MakePayment } from './service-parts.ts'
 import * as store from './store.ts'
 import { ordersWithoutRun } from './telemetry.ts'
 
@@ -35,6 +36,8 @@ import { ordersWithoutRun } from './telemetry.ts'
 export interface RunParts {
   readonly db: store.PrimaryDb
   readonly peers: Peers
+  readonly sealed: store.SealedStore
+  readonly makePayment: MakePayment
   readonly link: TemporalLink
   readonly taskQueue: string
   readonly changed: (orderId: OrderId) => void
@@ -45,7 +48,10 @@ export interface RunParts {
 /** Limit of a signal, which is only a hint, ms. */
 const POKE_MS = 500
 
-/** Takes orders further: claims the cart and starts the run, joining one that is under way. */
+/** Who opens a payment method, for the audit: nobody but the jobs needs to. */
+const OPENER = { actor: 'checkout-jobs', purpose: 'CreatePayment' }
+
+/** Takes orders further: pays, claims the cart and starts the run, joining one under way. */
 export function createStarter(parts: RunParts): StartOrder {
   return async (given, limitMs) => {
     const orderId = typeof given === 'string' ? given : given.orderId
@@ -63,10 +69,26 @@ export function createStarter(parts: RunParts): StartOrder {
 async function startOrder(parts: RunParts, order: Order, limitMs: number): Promise<StartOutcome> {
   if (!isLive(order.state)) return 'gone-on'
   if (order.state !== 'PENDING') return startRun(parts, order, limitMs)
-  if (order.paymentState === undefined) return 'later'
+  if (order.paymentState === undefined) return payAndStart(parts, order.orderId, limitMs)
   if (order.claimVersion !== undefined) return startRun(parts, order, limitMs)
   const claimed = await claimCart(parts, order, limitMs)
   return typeof claimed === 'string' ? claimed : startRun(parts, claimed, limitMs)
+}
+
+/** Makes the payment whose caller did not: what it takes is in the row, sealed. */
+async function payAndStart(
+  parts: RunParts,
+  orderId: OrderId,
+  limitMs: number,
+): Promise<StartOutcome> {
+  const order = await store.readWholeOrder(parts.db, orderId)
+  const asked = { orderId, subject: order.shipToSubject, opener: OPENER }
+  const method = await parts.sealed.openPaymentMethod(asked)
+  // Somebody else made the payment just now; the next look goes on from there.
+  if (method === undefined) return 'later'
+  const scope = scopeFor({ timeoutMs: limitMs, clock: parts.clock })
+  const paid = await parts.makePayment(order, method, scope)
+  return paid === undefined ? 'gone-on' : startOrder(parts, paid, limitMs)
 }
 
 async function claimCart(

@@ -37,6 +37,7 @@ import { isHopeless } from './failures.ts'
 import { startJobs } from './jobs.ts'
 import { schemas } from './schema.ts'
 import { createDecisionSender, createPoker, createRefunder, createStarter } from './server-start.ts'
+import { createPaymentMaker } from './server-start-payment.ts'
 import { createHandlers } from './service.ts'
 import { shippingRule } from './shipping.ts'
 import * as store from './store.ts'
@@ -79,6 +80,7 @@ interface Foundation {
   readonly db: PrimaryDb
   readonly bus: Bus
   readonly clients: Clients
+  readonly sealed: store.SealedStore
   readonly link: TemporalLink
   readonly waiters: OrderWaiters
 }
@@ -167,7 +169,7 @@ export async function createCheckoutJobs(
   const disposer = createDisposer()
   try {
     const base = await layFoundation(config, { name: 'checkout-jobs', log, overrides, disposer })
-    const { clock, db, bus, clients, waiters } = base
+    const { clock, db, bus, clients } = base
     const runs = runParts(config, base)
     disposer.add(
       await startOperations({
@@ -188,7 +190,6 @@ export async function createCheckoutJobs(
         startRefund: createRefunder(runs),
         pokeRun: createPoker(runs),
         sendDecision: createDecisionSender(runs),
-        changed: waiters.changed.bind(waiters),
         scope: (timeoutMs, signal) => scopeFor({ timeoutMs, clock, signal }),
         isHopeless,
         clock,
@@ -248,7 +249,9 @@ async function layFoundation(
     }),
   )
   const waiters = disposer.add(createWaiters({ bus, clock }))
-  return { clock, log, db, bus, clients, link, waiters }
+  const keys = createFileKeyService(config.VAULT_KEY_FILE)
+  const sealed = store.createSealedStore(db, createVault({ keys }))
+  return { clock, log, db, bus, clients, sealed, link, waiters }
 }
 
 /** This service's own proof towards its peers; enough for a process that nobody calls. */
@@ -280,31 +283,35 @@ function identityOf(
 }
 
 function runParts(config: CheckoutJobsConfig, base: Foundation) {
-  const { db, clients, link, waiters, clock, log } = base
+  const { db, clients, sealed, link, waiters, clock, log } = base
+  const changed = waiters.changed.bind(waiters)
+  const { payment } = clients.forSteps
   return {
     db,
     peers: clients.forCalls,
+    sealed,
+    makePayment: createPaymentMaker({ db, payment, changed, log }),
     link,
     taskQueue: config.TEMPORAL_TASK_QUEUE,
-    changed: waiters.changed.bind(waiters),
+    changed,
     clock,
     log,
   }
 }
 
 function partsOf(config: CheckoutConfig, base: Foundation, soldOut: SoldOutItems) {
-  const { db, clients, waiters, clock, log } = base
+  const { db, clients, sealed, waiters, clock, log } = base
   const runs = runParts(config, base)
   const table = config.TAX_TABLE_FILE ?? TAX_TABLE
-  const keys = createFileKeyService(config.VAULT_KEY_FILE)
   return {
     db,
     store,
-    sealed: store.createSealedStore(db, createVault({ keys })),
+    sealed,
     peers: clients.forCalls,
     stepPeers: clients.forSteps,
     soldOut,
     waiters,
+    makePayment: runs.makePayment,
     startOrder: createStarter(runs),
     pokeRun: createPoker(runs),
     sendDecision: createDecisionSender(runs),

@@ -1,9 +1,9 @@
 import { Forbidden, type Clock, type Id, type IdKind } from '@holdfast/kernel'
-import { type Caller, type createPageTokens, principalsOf } from '@holdfast/rpc'
+import { type CallScope, type Caller, type createPageTokens, principalsOf } from '@holdfast/rpc'
 import type { Logger } from '@holdfast/telemetry'
 import type { SoldOutItems } from './cache.ts'
 import type { Peers } from './clients.ts'
-import type { ActorKind, BuyerId } from './domain.ts'
+import type { ActorKind, BuyerId, Order, PaymentMethod, WholeOrder } from './domain.ts'
 import type { ProfileView } from './domain-peer.ts'
 import type { ShippingRule, TaxRule } from './domain-quote.ts'
 import type { PokeRun, SendDecision, StartOrder } from './domain-start.ts'
@@ -11,18 +11,30 @@ import type * as Store from './store.ts'
 import type { ChangedBy, PrimaryDb, SealedStore } from './store.ts'
 import type { OrderWaiters } from './waiters.ts'
 
+/**
+ * Makes the payment of a PENDING order, or finds it, and notes it; answers the order with it, or
+ * undefined when it may not go on: it ended or moved, or payment refused it for good, which ends
+ * it. Repeats and rivals make one payment. Fails as payment does when the outcome is not known.
+ */
+export type MakePayment = (
+  order: WholeOrder,
+  method: PaymentMethod,
+  scope: CallScope,
+) => Promise<Order | undefined>
+
 /** What the handlers work with, given by the composition root. */
 export interface CheckoutParts {
   readonly db: PrimaryDb
   readonly store: typeof Store
-  /** Quotes with their addresses, sealed and opened by the vault. */
+  /** Quotes with their addresses and orders with their payment methods, sealed by the vault. */
   readonly sealed: SealedStore
   /** Clients for calls that somebody waits for. */
   readonly peers: Peers
-  /** The same without retries, for what is tried again here. */
+  /** The same without retries, for what can be done without. */
   readonly stepPeers: Peers
   readonly soldOut: SoldOutItems
   readonly waiters: OrderWaiters
+  readonly makePayment: MakePayment
   readonly startOrder: StartOrder
   readonly pokeRun: PokeRun
   readonly sendDecision: SendDecision

@@ -1,16 +1,7 @@
-import {
-  HoldfastError,
-  IllegalState,
-  InvalidInput,
-  NotFound,
-  type OrderId,
-  SECOND_MS,
-} from '@holdfast/kernel'
+import { type OrderId, SECOND_MS } from '@holdfast/kernel'
 import type { PlaceOrderResponse } from '@holdfast/proto/checkout'
 import type { CallContext } from '@holdfast/rpc'
-import { type Order, type OrderState, isEndedWithoutMoney } from './domain.ts'
-import type { PaymentView } from './domain-pay.ts'
-import type { SplitView } from './domain-peer.ts'
+import type { Order, OrderState, PaymentMethod } from './domain.ts'
 import { isReached } from './domain-start.ts'
 import type { PlaceOrderAsk } from './schema.ts'
 import { type CheckoutParts, buyerIdsOf } from './service-parts.ts'
@@ -41,12 +32,13 @@ export async function placeOrder(
   request: PlaceOrderAsk,
   call: CallContext,
 ): Promise<PlaceOrderResponse> {
-  const { db, store, waiters, newId, clock } = parts
+  const { sealed, waiters, newId, clock } = parts
   const startedAtMs = clock.monotonicMs()
   await adopt(parts, call.caller)
   const shortItemIds = await findShort(parts, request, call)
-  const { orderId, placed } = await store.placeOrder(db, {
+  const { orderId, placed } = await sealed.placeOrder({
     shortItemIds,
+    paymentMethod: paymentMethodOf(request),
     key: call.requestKey(request.requestId),
     buyerIds: buyerIdsOf(call.caller),
     quoteId: request.quoteId,
@@ -138,73 +130,24 @@ async function drive(parts: CheckoutParts, about: Drive): Promise<void> {
   if (payable !== undefined) await parts.startOrder(payable, START_MS)
 }
 
-/** The order with its payment, or undefined when it may not go on. */
+/** Tries as long as the caller has time; the jobs go on then. */
 async function makePayment(
   parts: CheckoutParts,
-  about: Drive,
+  { request, call }: Drive,
   order: StoredWholeOrder,
 ): Promise<Order | undefined> {
-  const { call, orderId } = about
-  const { db, store, clock } = parts
+  const { clock } = parts
   // Bounded by the call's deadline, in which the peer's client refuses to send any more.
   for (;;) {
     try {
-      const view = await createPayment(parts, about, order)
-      if (isEndedWithoutMoney(view.state)) return undefined
-      return await notePayment(parts, order)
+      return await parts.makePayment(order, paymentMethodOf(request), call)
     } catch (error) {
-      if (isDefinite(error)) {
-        const by = { kind: 'SERVICE', actor: 'checkout', reason: 'PAYMENT_FAILED' } as const
-        // Another try of this request may have made the payment; then the order goes its way.
-        if (await store.endUnclaimed(db, orderId, by)) parts.waiters.changed(orderId)
-        throw error
-      }
       if (call.signal.aborted || call.deadlineAtMs - clock.monotonicMs() < AGAIN_MS) throw error
       await clock.sleep(AGAIN_MS, call.signal)
     }
   }
 }
 
-/**
- * Makes the payment, or finds it: one that was made for the guest, before the buyer logged in
- * between two tries, refuses the second as other content, and is the order's all the same.
- */
-async function createPayment(
-  parts: CheckoutParts,
-  { request, call }: Drive,
-  order: StoredWholeOrder,
-): Promise<PaymentView> {
-  const { payment } = parts.stepPeers
-  const { paymentMethodToken, returnUrl } = request
-  try {
-    const ask = { ...order, paymentMethodToken, returnUrl, splits: splitsOf(order) }
-    return await payment.create(ask, call)
-  } catch (error) {
-    if (!(error instanceof InvalidInput) || error.reason !== 'KEY_REUSED') throw error
-    return payment.read(order, call)
-  }
-}
-
-async function notePayment({ db, store }: CheckoutParts, first: Order): Promise<Order | undefined> {
-  let order = first
-  // Each further round follows a change by somebody else, and a changed order is soon not PENDING.
-  for (;;) {
-    if (order.state !== 'PENDING') return undefined
-    if (order.paymentState !== undefined) return order
-    const noted = await store.notePaymentMade(db, order)
-    if (noted !== undefined) return noted
-    order = await store.readOrder(db, order.orderId)
-  }
-}
-
-function isDefinite(error: unknown): boolean {
-  if (!(error instanceof HoldfastError)) return false
-  return error instanceof InvalidInput || error instanceof IllegalState || error instanceof NotFound
-}
-
-function splitsOf(order: StoredWholeOrder): readonly SplitView[] {
-  return order.sellers.flatMap(({ sellerId, amounts }) => {
-    const subOrder = order.subOrders.find((one) => one.sellerId === sellerId)
-    return subOrder === undefined ? [] : [{ ...amounts, sellerId, subOrderId: subOrder.subOrderId }]
-  })
+function paymentMethodOf({ paymentMethodToken, returnUrl }: PlaceOrderAsk): PaymentMethod {
+  return { paymentMethodToken, returnUrl }
 }

@@ -1,6 +1,6 @@
 import { type OrderId, idFromUuid, uuidOf } from '@holdfast/kernel'
 import { type PrimaryDb, sql } from '@holdfast/pg'
-import { ABANDON_AFTER, type BuyerId, DUTIES, type Duty, type OrderState } from './domain.ts'
+import { type BuyerId, DUTIES, type Duty } from './domain.ts'
 
 /** A duty that is due, put off for whoever takes it. */
 export interface DueDuty {
@@ -28,18 +28,16 @@ const markDone = sql(
    WHERE order_id = $1 AND duty = $2 AND done_at IS NULL`,
 )
 
-const takeDueOrders = sql<{
-  readonly order_id: string
-  readonly state: OrderState
-  readonly is_abandoned: boolean
-}>(
+// A PENDING order waits for another service: the longer it has, the later it is tried again.
+const takeDueOrders = sql<{ readonly order_id: string }>(
   'checkout.order.take_due',
-  `UPDATE purchase p SET start_due_at =
-     now() + CASE WHEN p.state = 'PENDING' THEN interval '2 seconds' ELSE interval '5 minutes' END
+  `UPDATE purchase p SET start_due_at = now() + CASE WHEN p.state = 'PENDING'
+     THEN greatest(interval '2 seconds', least(interval '30 seconds', (now() - p.created_at) / 10))
+     ELSE interval '5 minutes' END
    FROM (SELECT order_id FROM purchase WHERE start_due_at <= now()
          ORDER BY start_due_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
    WHERE p.order_id = due.order_id
-   RETURNING p.order_id, p.state, p.created_at < now() - $2::interval AS is_abandoned`,
+   RETURNING p.order_id`,
 )
 
 const findUndone = sql<{ order_id: string; duty: Duty }>(
@@ -61,10 +59,12 @@ const findUndone = sql<{ order_id: string; duty: Duty }>(
    RETURNING order_id, duty`,
 )
 
+// An order under another buyer is another version of it: a step at work on the one before reads it
+// again. Its state did not move, so that no history, fact or age of it changes.
 const adoptRows = sql(
   'checkout.guest.adopt',
   `WITH quotes AS (UPDATE quote SET buyer_id = $2 WHERE buyer_id = $1)
-   UPDATE purchase SET buyer_id = $2 WHERE buyer_id = $1`,
+   UPDATE purchase SET buyer_id = $2, version = version + 1 WHERE buyer_id = $1`,
 )
 
 const readFigures = sql<{ readonly name: string; readonly state: string; readonly value: number }>(
@@ -105,27 +105,13 @@ export async function finishDuty(
   await db.write(markDone, [uuidOf(done.orderId), done.duty])
 }
 
-/** A live order that its own process should have taken further by now. */
-export interface DueOrder {
-  readonly orderId: OrderId
-  readonly state: OrderState
-  /** True when it was placed so long ago that its buyer is not coming back to it. */
-  readonly isAbandoned: boolean
-}
-
 /** Up to `rowsMax` live orders that are due to be looked after, put off for whoever takes them. */
 export async function takeDueOrdersToStart(
   db: PrimaryDb,
   rowsMax: number,
-): Promise<readonly DueOrder[]> {
-  const rows = await db.transaction(
-    async (tx) => (await tx.query(takeDueOrders, [rowsMax, ABANDON_AFTER])).rows,
-  )
-  return rows.map((row) => ({
-    orderId: idFromUuid('order', row.order_id),
-    state: row.state,
-    isAbandoned: row.is_abandoned,
-  }))
+): Promise<readonly OrderId[]> {
+  const rows = await db.transaction(async (tx) => (await tx.query(takeDueOrders, [rowsMax])).rows)
+  return rows.map((row) => idFromUuid('order', row.order_id))
 }
 
 /**

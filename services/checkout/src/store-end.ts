@@ -145,7 +145,7 @@ export async function noteParksLeft(
 }
 
 /** Who ends an order, and for what. */
-type EndedBy = ChangedBy & { readonly reason: ErrorReason }
+export type EndedBy = ChangedBy & { readonly reason: ErrorReason }
 
 /**
  * Ends an order without a purchase, for `reason`, with everything it still owes; called by its run,
@@ -204,22 +204,6 @@ export async function beginRefund(tx: Tx, order: Order, by: ChangedBy): Promise<
   const move = { from: 'AWAITING_SHIPMENT', to: 'CANCELLING', by } as const
   await moveSubOrders(tx, order.orderId, move)
   await oweDuties(tx, order.orderId, ['REFUND'])
-}
-
-/**
- * Gives up an order whose payment was never made: its buyer alone has what it takes to make it.
- * False when it went on meanwhile.
- */
-export async function abandonOrder(db: PrimaryDb, orderId: OrderId): Promise<boolean> {
-  return db.transaction(async (tx) => giveUpUnpaid(tx, orderId, 'job:starter'))
-}
-
-/** The same inside a transaction of the caller's. */
-export async function giveUpUnpaid(tx: Tx, orderId: OrderId, actor: string): Promise<boolean> {
-  const order = await lockOrder(tx, orderId)
-  if (order.state !== 'PENDING' || order.paymentState !== undefined) return false
-  await endLocked(tx, order, { kind: 'CLOCK', actor, reason: 'ABANDONED', parks: 'left' })
-  return true
 }
 
 /**

@@ -88,14 +88,16 @@ const lockOrderRow = sql<OrderRow>(
   `SELECT ${orderColumns('p')} FROM purchase p WHERE p.order_id = $1 FOR UPDATE OF p`,
 )
 
-// The version in the condition fences off a process that slept since it read the order.
+// The version in the condition fences off a process that slept since it read the order. What the
+// buyer pays with goes with the write that ends its use: the payment was made, or never will be.
 const writeOrderRow = sql<OrderRow>(
   'checkout.order.write',
   `WITH p AS (
      UPDATE purchase SET version = version + 1, updated_at = now(), state = $3, hold_state = $4,
        payment_state = $5, claim_version = $6, action_url = $7, action_expires_at = $8,
        failure_reason = $9, failure_ids = $10, cancel_requested = $11, parked = $12,
-       expires_at = $13, start_due_at = now() + $14::interval
+       expires_at = $13, start_due_at = now() + $14::interval,
+       payment_method = CASE WHEN $3 = 'PENDING' AND $5::text IS NULL THEN payment_method END
      WHERE order_id = $1 AND version = $2
      RETURNING ${OWN_COLUMNS}
    ), noted AS (

@@ -1,5 +1,4 @@
 import {
-  type CartId,
   Conflict,
   type HoldId,
   IllegalState,
@@ -22,8 +21,14 @@ import {
   requestKeyHash,
   sql,
 } from '@holdfast/pg'
-import { type BuyerId, LIVE_STATES, MAKES_WAY_AFTER, START_DUE_IN, type Order } from './domain.ts'
-import { giveUpUnpaid } from './store-end.ts'
+import type { Vault } from '@holdfast/vault'
+import {
+  type BuyerId,
+  LIVE_STATES,
+  type Order,
+  type PaymentMethod,
+  START_DUE_IN,
+} from './domain.ts'
 import {
   ORDER_OWN_COLUMNS,
   type OrderRow,
@@ -32,6 +37,7 @@ import {
   orderColumns,
   toOrder,
 } from './store-order.ts'
+import { sealPaymentMethod } from './store-unpaid.ts'
 
 /** What PlaceOrder records before anything else happens. */
 export interface NewOrder {
@@ -44,6 +50,7 @@ export interface NewOrder {
   readonly paymentId: PaymentId
   readonly refundId: Id<'refund'>
   readonly newSubOrderId: () => SubOrderId
+  readonly paymentMethod: PaymentMethod
   /** Items known to be sold out; with any, the order is REJECTED before anybody sees it live. */
   readonly shortItemIds: readonly string[]
 }
@@ -56,23 +63,22 @@ const findByKey = sql<{ order_id: string; request_hash: Buffer }>(
 interface OrderableQuote {
   readonly buyer_id: string
   readonly cart_id: string
+  readonly ship_to_subject: string
   readonly is_expired: boolean
   readonly seller_ids: readonly string[]
 }
 
 const readForOrder = sql<OrderableQuote>(
   'checkout.quote.read_for_order',
-  `SELECT q.buyer_id, q.cart_id, q.expires_at <= now() AS is_expired,
+  `SELECT q.buyer_id, q.cart_id, q.ship_to_subject, q.expires_at <= now() AS is_expired,
      ARRAY(SELECT seller_id FROM quote_seller s WHERE s.quote_id = q.quote_id ORDER BY seller_id)
        AS seller_ids
    FROM quote q WHERE q.quote_id = $1`,
 )
 
-const findLive = sql<{ order_id: string; makes_way: boolean }>(
+const findLive = sql<{ order_id: string }>(
   'checkout.order.find_live',
-  `SELECT order_id,
-     state = 'PENDING' AND payment_state IS NULL AND created_at < now() - $2::interval AS makes_way
-   FROM purchase WHERE cart_id = $1 AND state IN (${quoted(LIVE_STATES)}) FOR UPDATE`,
+  `SELECT order_id FROM purchase WHERE cart_id = $1 AND state IN (${quoted(LIVE_STATES)})`,
 )
 
 const insertOrderRow = sql<OrderRow>(
@@ -80,9 +86,9 @@ const insertOrderRow = sql<OrderRow>(
   `WITH p AS (
      INSERT INTO purchase (order_id, buyer_id, quote_id, cart_id, cart_version, state, version,
        currency, total_minor, hold_id, payment_id, refund_id, request_key, request_hash,
-       start_due_at)
+       start_due_at, payment_method)
      SELECT $1, $2, q.quote_id, q.cart_id, q.cart_version, 'PENDING', 1, q.currency, q.total_minor,
-       $4, $5, $6, $7, $8, now() + $9::interval
+       $4, $5, $6, $7, $8, now() + $9::interval, $13
      FROM quote q WHERE q.quote_id = $3
      ON CONFLICT (cart_id) WHERE state IN (${quoted(LIVE_STATES)}) DO NOTHING
      RETURNING ${ORDER_OWN_COLUMNS}
@@ -103,10 +109,12 @@ const AGAIN_ON = { againOn: ['purchase_request_key', 'purchase_pkey'] }
 /**
  * Writes a purchase, PENDING, with its sub-orders. Once per key: a repeat answers the id of the
  * first one. Fails with KEY_REUSED, NotFound QUOTE_NOT_FOUND, IllegalState QUOTE_EXPIRED, or
- * CART_HAS_ORDER with the order_id of the live order on that cart.
+ * CART_HAS_ORDER with the order_id of the live order on that cart, and with Conflict
+ * KEY_IN_PROGRESS when orders of the cart came and went in between: the same request may succeed.
  */
 export async function placeOrder(
   db: PrimaryDb,
+  vault: Vault,
   ask: NewOrder,
 ): Promise<{ readonly orderId: OrderId; readonly placed: Order | undefined }> {
   const { key } = ask
@@ -115,13 +123,15 @@ export async function placeOrder(
     const known = await findKnown(tx, key, hashes)
     if (known !== undefined) return { orderId: known, placed: undefined }
     const quote = await readOrderableQuote(tx, ask)
-    const placed = await insertOrder(tx, ask, quote, present(hashes[0], 'the first key'))
+    const requestKey = present(hashes[0], 'the first key')
+    const row = { ask, quote, requestKey, sealed: await sealMethod(tx, vault, ask, quote) }
+    const placed = await insertOrder(tx, row)
     if (placed !== undefined) return { orderId: placed.orderId, placed }
     // The insert has waited for whoever holds the cart: perhaps this very request, tried twice.
     const same = await findKnown(tx, key, hashes)
     if (same !== undefined) return { orderId: same, placed: undefined }
-    await clearCart(tx, idFromUuid('cart', quote.cart_id))
-    const second = await insertOrder(tx, ask, quote, present(hashes[0], 'the first key'))
+    await refuseLive(tx, quote.cart_id)
+    const second = await insertOrder(tx, row)
     if (second === undefined) throw quickerOrder()
     return { orderId: second.orderId, placed: second }
   }, AGAIN_ON)
@@ -149,13 +159,29 @@ async function readOrderableQuote(tx: Tx, ask: NewOrder): Promise<OrderableQuote
   return quote
 }
 
+/** What the buyer pays with, sealed; null when the order ends as it is written. */
+async function sealMethod(
+  tx: Tx,
+  vault: Vault,
+  ask: NewOrder,
+  quote: OrderableQuote,
+): Promise<Uint8Array | null> {
+  if (ask.shortItemIds.length > 0) return null
+  const { orderId, paymentMethod: method } = ask
+  return sealPaymentMethod(tx, vault, { orderId, subject: quote.ship_to_subject, method })
+}
+
 /** The order as written, or undefined when the cart has a live one. */
 async function insertOrder(
   tx: Tx,
-  ask: NewOrder,
-  quote: OrderableQuote,
-  requestKey: Buffer,
+  row: {
+    readonly ask: NewOrder
+    readonly quote: OrderableQuote
+    readonly requestKey: Buffer
+    readonly sealed: Uint8Array | null
+  },
 ): Promise<Order | undefined> {
+  const { ask, quote, requestKey, sealed } = row
   const { rows } = await tx.query(insertOrderRow, [
     uuidOf(ask.orderId),
     ask.buyerIds[0],
@@ -169,6 +195,7 @@ async function insertOrder(
     ask.key.principals[0],
     quote.seller_ids.map(() => uuidOf(ask.newSubOrderId())),
     quote.seller_ids,
+    sealed,
   ])
   if (rows[0] === undefined) return undefined
   const placed = toOrder(rows[0])
@@ -180,19 +207,13 @@ async function insertOrder(
   return changeOrder(tx, placed, { ...change, failureIds: ask.shortItemIds }, by)
 }
 
-/**
- * Ends the live order of a cart when nobody has paid for it in time; else fails with
- * CART_HAS_ORDER and its id.
- */
-async function clearCart(tx: Tx, cartId: CartId): Promise<void> {
-  const live = (await tx.query(findLive, [uuidOf(cartId), MAKES_WAY_AFTER])).rows[0]
+/** Fails with CART_HAS_ORDER and its id while a cart has a live order. */
+async function refuseLive(tx: Tx, cartUuid: string): Promise<void> {
+  const live = (await tx.query(findLive, [cartUuid])).rows[0]
   if (live === undefined) return
-  const orderId: OrderId = idFromUuid('order', live.order_id)
-  if (!live.makes_way) {
-    const text = 'This cart has an order under way; look at that one or cancel it first.'
-    throw new IllegalState('CART_HAS_ORDER', text, { order_id: orderId })
-  }
-  await giveUpUnpaid(tx, orderId, 'checkout')
+  const text = 'This cart has an order under way; look at that one or cancel it first.'
+  const details = { order_id: idFromUuid('order', live.order_id) }
+  throw new IllegalState('CART_HAS_ORDER', text, details)
 }
 
 function quickerOrder(): Conflict {

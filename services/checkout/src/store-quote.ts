@@ -35,27 +35,9 @@ export interface NewQuote
 }
 
 /** Whose address is opened, and for whom, who is written down. */
-interface OpenShipTo {
+export interface OpenShipTo {
   readonly quote: Pick<Quote, 'quoteId' | 'shipTo' | 'shipToSubject'>
   readonly opener: Opener
-}
-
-/** The part of the store that seals and opens addresses. */
-export interface SealedStore {
-  /**
-   * Writes a quote. Once per key: a repeat answers the first one. Only its id is remembered, since
-   * the answer holds an address.
-   */
-  insertQuote(ask: { readonly key: RequestKey; readonly quote: NewQuote }): Promise<QuoteId>
-  openShipTo(ask: OpenShipTo): Promise<Address>
-}
-
-/** The store's sealed part over a vault. */
-export function createSealedStore(db: PrimaryDb, vault: Vault): SealedStore {
-  return {
-    insertQuote: async (ask) => insertQuote(db, vault, ask),
-    openShipTo: async (ask) => openShipTo(db, vault, ask),
-  }
 }
 
 interface QuoteRow {
@@ -161,7 +143,8 @@ export async function findQuoteOfRequest(
   return answer === undefined ? undefined : (Buffer.from(answer).toString('utf8') as QuoteId)
 }
 
-async function insertQuote(
+/** Writes a quote with its address sealed; once per key. */
+export async function insertQuote(
   db: PrimaryDb,
   vault: Vault,
   { key, quote }: { readonly key: RequestKey; readonly quote: NewQuote },
@@ -201,7 +184,8 @@ function shipToPlace(quoteId: QuoteId, subject: string): SealPlace {
   return { table: 'quote', column: 'ship_to', rowId: quoteId, subject, version: 1n }
 }
 
-async function openShipTo(db: PrimaryDb, vault: Vault, ask: OpenShipTo): Promise<Address> {
+/** The address of a quote, with an audit row. Fails with the vault's errors. */
+export async function openShipTo(db: PrimaryDb, vault: Vault, ask: OpenShipTo): Promise<Address> {
   const { quoteId, shipTo, shipToSubject } = ask.quote
   const place = shipToPlace(quoteId, shipToSubject)
   return db.transaction(async (tx) => {

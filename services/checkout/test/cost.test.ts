@@ -22,7 +22,7 @@ async function countStatements(address: string): Promise<Counts> {
   return Object.fromEntries(counts.filter(([name]) => name !== PROBE)) as Counts
 }
 
-/** The 23 statements of one purchase, BEGIN and COMMIT not counted; another is a decision. */
+/** The 24 statements of one purchase, BEGIN and COMMIT not counted; another is a decision. */
 const STATEMENTS: Counts = {
   'checkout.duty.done': 1,
   'checkout.duty.insert': 1,
@@ -35,6 +35,8 @@ const STATEMENTS: Counts = {
   'checkout.quote.read_for_order': 1,
   'checkout.sub_order.move_all': 1,
   'outbox.fact.insert': 3,
+  // The buyer's key, under which what pays the order is sealed.
+  'vault.data_key.find': 1,
 }
 
 const clock = createPatientClock(systemClock)

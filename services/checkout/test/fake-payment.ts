@@ -20,6 +20,8 @@ export interface FakePayment {
   readonly orderId: string
   /** Who it was made for; empty when it was voided before it was made. */
   readonly buyerId: string
+  /** Every request to make it, as it came. */
+  readonly asks: CreatePaymentRequest[]
   state: keyof typeof Payment_State
   readonly amount: bigint
   /** Times that money was really taken. */
@@ -37,14 +39,18 @@ export function paymentHandlers(payments: Payments, script: ProviderScript) {
 
 function moneyHandlers(payments: Payments, script: ProviderScript) {
   return {
-    createPayment: async ({ paymentId, orderId, buyerId, amount }: CreatePaymentRequest) => {
+    createPayment: async (ask: CreatePaymentRequest) => {
+      const { paymentId, orderId, buyerId, amount } = ask
       const known = payments.get(paymentId)
+      known?.asks.push(ask)
+      if (known?.buyerId === '') throw wrongState(known)
       // The same request_id with other content.
-      if (known !== undefined && known.buyerId !== buyerId && known.buyerId !== '') {
+      if (known !== undefined && known.buyerId !== buyerId) {
         throw new InvalidInput('Other content.', [], 'KEY_REUSED')
       }
       if (known !== undefined) return { payment: message(known) }
       const payment = newPayment({ paymentId, orderId, buyerId, amount: amount?.minor ?? 0n })
+      payment.asks.push(ask)
       payments.set(paymentId, payment)
       return { payment: message(payment) }
     },
@@ -97,7 +103,7 @@ function endHandlers(payments: Payments, script: ProviderScript) {
 function newPayment(
   made: Pick<FakePayment, 'paymentId' | 'orderId' | 'buyerId' | 'amount'>,
 ): FakePayment {
-  return { ...made, state: 'CREATED', captures: 0, refunded: 0n, version: 1n }
+  return { ...made, asks: [], state: 'CREATED', captures: 0, refunded: 0n, version: 1n }
 }
 
 function find(payments: Payments, paymentId: string): FakePayment {

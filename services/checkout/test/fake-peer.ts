@@ -11,12 +11,13 @@ import { systemClock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
 
 /**
- * What happens to a call: nothing is done, or it is done and the answer is lost, or it is refused,
- * or it is done and yet answered with a refusal.
+ * What happens to a call: nothing is done, or it is done and the answer is lost, or comes after
+ * something else has happened, or it is refused, or it is done and yet answered with a refusal.
  */
 export type Fault =
   | { readonly kind: 'not-done' }
   | { readonly kind: 'answer-lost' }
+  | { readonly kind: 'answered-after'; readonly meanwhile: () => Promise<unknown> }
   | {
       readonly kind: 'refused'
       readonly error: Error
@@ -118,6 +119,7 @@ function serve(about: {
     if (fault?.kind === 'answer-lost') {
       throw new OutcomeUnknown('The answer is lost by a test.', {}, { retryAfterMs: 30 })
     }
+    if (fault?.kind === 'answered-after') await fault.meanwhile()
     if (fault?.kind === 'done-but-refused') throw fault.error
     return about.complete(answer)
   }

@@ -1,5 +1,5 @@
-import { type Id, type OrderId, present, uuidOf } from '@holdfast/kernel'
-import { type Order, Order_State, SubOrder_State } from '@holdfast/proto/checkout'
+import { type Id, type OrderId, uuidOf } from '@holdfast/kernel'
+import { Order_State, SubOrder_State } from '@holdfast/proto/checkout'
 import { ErrorReason } from '@holdfast/proto/type'
 import { newId } from '@holdfast/runtime'
 import { eventually } from '@holdfast/testkit'
@@ -241,68 +241,6 @@ test('a payment that needs its buyer waits, says where to go, and goes on', asyn
     async () => expect((await buyer.order(order.orderId)).state).toBe(Order_State.PAID),
     STATE,
   )
-})
-
-/** An order whose payment could not be made, as if it had been placed so long ago. */
-async function placeUnpaid(ageMs: number) {
-  const { shop } = checkout
-  shop.payment.arm('createPayment', { kind: 'not-done' }, 1_000)
-  const buyer = checkout.newBuyer()
-  const quote = await buyer.quote()
-  const request = placeRequest(quote.quoteId)
-  // A busy process may miss a short deadline; its caller then repeats, as here.
-  const placed = await eventually(() => buyer.client.placeOrder(request, scope(2_000)), STATE)
-  const order = present(placed.order, 'the order')
-  expect(order.state).toBe(Order_State.PENDING)
-  await letPass(order, ageMs)
-  return { buyer, request, quote, order }
-}
-
-/** Makes an order older: its clock is the database's. */
-async function letPass(order: Pick<Order, 'orderId'>, ms: number): Promise<void> {
-  await checkout.database.query(
-    "UPDATE purchase SET created_at = created_at - $2 * interval '1 ms' WHERE order_id = $1",
-    [uuidOf(order.orderId as OrderId), ms],
-  )
-}
-
-test('an order that nobody paid for in 75 seconds is given up', async () => {
-  const { shop } = checkout
-  const { buyer, order } = await placeUnpaid(75_000)
-  await eventually(async () => {
-    expect(await buyer.order(order.orderId)).toMatchObject({
-      state: Order_State.REJECTED,
-      failureReason: ErrorReason.ABANDONED,
-    })
-  }, STATE)
-  shop.disarm()
-  await eventually(() => expect(shop.payments.get(order.paymentId)?.state).toBe('CANCELLED'), STATE)
-})
-
-test('I9 I27: whoever repeats the request a minute later is still served', async () => {
-  const { buyer, request, order } = await placeUnpaid(60_000)
-  checkout.shop.disarm()
-  const again = await buyer.client.placeOrder(request, scope())
-  expect(again.order).toMatchObject({ orderId: order.orderId, state: Order_State.PAID })
-})
-
-test('an order that nobody paid for in 10 seconds makes way for another of its cart', async () => {
-  const { buyer, quote, order } = await placeUnpaid(0)
-  const other = placeRequest(quote.quoteId)
-  await expect(buyer.client.placeOrder(other, scope(2_000))).rejects.toMatchObject({
-    reason: 'CART_HAS_ORDER',
-    details: { order_id: order.orderId },
-  })
-  await letPass(order, 10_000)
-  const second = await buyer.client.placeOrder(other, scope(2_000))
-  expect(second.order?.orderId).not.toBe(order.orderId)
-  expect(await buyer.order(order.orderId)).toMatchObject({
-    state: Order_State.REJECTED,
-    failureReason: ErrorReason.ABANDONED,
-  })
-  checkout.shop.disarm()
-  const again = await buyer.client.placeOrder(other, scope())
-  expect(again.order).toMatchObject({ orderId: second.order?.orderId, state: Order_State.PAID })
 })
 
 test('a card number is refused before anything is written', async () => {
