@@ -14,6 +14,7 @@ import {
   type PendingFact,
   purgeFactLog,
   readLoggedFacts,
+  readOldestAge,
   readPendingFacts,
 } from './row.ts'
 import { parkedMessages, publishAge, publishedMessages, resends, watchOldest } from './telemetry.ts'
@@ -103,6 +104,10 @@ class FactRelay {
       this.#checkDueMs = nowMs + CHECK_STREAM_EVERY_MS
     }
     const place = this.#place
+    if (place === undefined || place.resendAfter !== undefined) {
+      // New facts wait meanwhile, which is when the age of the oldest is asked about.
+      this.#oldestWaitingMs = await readOldestAge(this.#options.db, 'fact')
+    }
     if (place === undefined) return 'idle'
     if (nowMs >= this.#purgeDueMs) await this.#purge(nowMs)
     if (place.resendAfter !== undefined) {

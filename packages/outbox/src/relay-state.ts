@@ -14,6 +14,7 @@ import {
   parkMessage,
   type PendingState,
   readDatabaseTime,
+  readOldestAge,
   readPendingStates,
   removePublished,
 } from './row.ts'
@@ -123,7 +124,11 @@ class StateRelay {
       return 'idle'
     }
     this.#place ??= await this.#takePlace()
-    if (this.#place === undefined) return 'idle'
+    if (this.#place === undefined) {
+      // Nothing can be published, which is when the age of what waits is asked about.
+      this.#oldestWaitingMs = await readOldestAge(this.#options.db, 'state')
+      return 'idle'
+    }
     const isResending = this.#place.resendAfter !== undefined
     if (isResending) await this.#resendPage(this.#place)
     const isWatermarkDue = this.#options.clock.monotonicMs() >= this.#watermarkDueMs

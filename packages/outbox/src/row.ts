@@ -45,6 +45,11 @@ const findFacts = sql<PendingFact>(
    WHERE mode = 'fact' AND seq > $1 ORDER BY seq LIMIT $2`,
 )
 
+const findOldest = sql<{ age_ms: number }>(
+  'outbox.oldest.find',
+  `SELECT ${AGE} FROM outbox_message WHERE mode = $1 ORDER BY seq LIMIT 1`,
+)
+
 const readClock = sql<{ now: Date }>('outbox.clock.read', 'SELECT clock_timestamp() AS now')
 
 const removeStates = sql(
@@ -106,6 +111,11 @@ export async function readPendingFacts(
   afterSeq: bigint,
 ): Promise<readonly PendingFact[]> {
   return (await db.read(findFacts, [afterSeq, BATCH_ROWS_MAX])).rows
+}
+
+/** Age of the oldest message that waits, by the database's clock, in ms; 0 when there is none. */
+export async function readOldestAge(db: PrimaryDb, mode: 'state' | 'fact'): Promise<number> {
+  return (await db.read(findOldest, [mode])).rows[0]?.age_ms ?? 0
 }
 
 /** The database's time now. */

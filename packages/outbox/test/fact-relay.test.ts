@@ -6,6 +6,9 @@ import { afterEach, expect, test } from 'vitest'
 import { appendFacts, consumeFacts, type Fact } from '../src/index.ts'
 import { type Fixture, openFixture, startOwnNats } from './fixture.ts'
 
+/** Longer than the last look at the rows can have found them waiting before NATS went away. */
+const AWAY_MS = 3_000
+
 afterEach(() => armCrashPoints(() => undefined))
 
 /** Applies facts into memory; `refuse` makes some of them fail. */
@@ -114,6 +117,26 @@ test('I19: a lost stream is filled again; known facts have no second effect', as
   })
   expect(reader.applied).toHaveLength(31)
 }, 120_000)
+
+test('I19: NATS away: a fact waits, the relay says how long, and it is told after the return', async () => {
+  await using nats = await startOwnNats()
+  await using fixture = await openFixture({ natsUrl: nats.url })
+  await using relay = fixture.startFactRelay()
+  const reader = apply(fixture, 'reader')
+  await using _facts = reader.facts
+  await fixture.tell('paid', 'before')
+  await eventually(() => expect(reader.applied).toHaveLength(1), { withinMs: 15_000 })
+  await nats.stop()
+  await fixture.tell('paid', 'meanwhile')
+  await eventually(() => expect(relay.status().oldestWaitingMs).toBeGreaterThan(AWAY_MS), {
+    withinMs: 20_000,
+  })
+  await nats.startAgain({ wipe: false })
+  await eventually(() => expect(reader.applied.at(-1)?.text).toBe('meanwhile'), {
+    withinMs: 30_000,
+  })
+  await eventually(() => expect(relay.status().oldestWaitingMs).toBe(0), { withinMs: 10_000 })
+})
 
 test('a fact that cannot be applied is parked after 5 tries, the others pass', async () => {
   await using fixture = await openFixture()

@@ -11,6 +11,9 @@ const TURN_PAUSE_MS = 20
 
 const HOUR_MS = 3_600_000
 
+/** Longer than the last look at the rows can have found them waiting before NATS went away. */
+const AWAY_MS = 3_000
+
 afterEach(() => armCrashPoints(() => undefined))
 
 async function expectConverged(fixture: Fixture, withinMs = 10_000): Promise<void> {
@@ -264,9 +267,13 @@ test('I19: NATS away: commits go on, and everything is caught up after its retur
   await nats.stop()
   for (let index = 0; index < 50; index += 1) await fixture.put(`k${index}`, 2n)
   expect(await fixture.waitingCount()).toBe(50)
+  await eventually(() => expect(relay.status().oldestWaitingMs).toBeGreaterThan(AWAY_MS), {
+    withinMs: 20_000,
+  })
   await nats.startAgain({ wipe: false })
   await expectConverged(fixture, 30_000)
   expect(relay.status().isHolder).toBe(true)
+  await eventually(() => expect(relay.status().oldestWaitingMs).toBe(0), { withinMs: 10_000 })
   // A relay that was still filling its first epoch when NATS went away ends that first.
   await eventually(async () => expect(await readFeedRows(fixture)).toHaveLength(1), {
     withinMs: 10_000,
