@@ -68,7 +68,7 @@ async function failLinks(
   const pattern = new RegExp(`^${from}(-\\d+)?-to-${to}(-\\d+)?$`)
   const links = (await proxies.names()).filter((name) => pattern.test(name))
   if (links.length === 0) throw new Error(`There is no link from ${from} to ${to}.`)
-  await Promise.all(links.map(async (name) => proxies.fail(name, { kind: how })))
+  await Promise.all(links.map(async (name) => proxies.fail(name, how)))
   try {
     await letPass(forMs)
   } finally {

@@ -12,11 +12,8 @@ export interface FaultLink {
 /**
  * What can happen to a link. `refuse`: connections end and none is accepted. `cut`: they stay open
  * and no byte arrives on either side. `drop-answers`: requests arrive, and their answers do not.
- * `slow`: answers come `latencyMs` late.
  */
-export type LinkFault =
-  | { readonly kind: 'refuse' | 'cut' | 'drop-answers' }
-  | { readonly kind: 'slow'; readonly latencyMs: number }
+export type LinkFault = 'refuse' | 'cut' | 'drop-answers'
 
 /** Makes links fail and heals them, through the HTTP API of a running Toxiproxy. */
 export interface FaultProxies {
@@ -32,7 +29,7 @@ export interface FaultProxies {
 
 interface Toxic {
   readonly name: string
-  readonly type: 'timeout' | 'latency'
+  readonly type: 'timeout'
   readonly stream: 'upstream' | 'downstream'
   readonly attributes: Readonly<Record<string, number>>
 }
@@ -80,7 +77,7 @@ export function connectFaultProxies(address: string): FaultProxies {
     names: async () => Object.keys((await call('GET', '/proxies')) as object).toSorted(),
     fail: async (name, fault) => {
       await heal(name)
-      if (fault.kind === 'refuse') await call('POST', `/proxies/${name}`, { enabled: false })
+      if (fault === 'refuse') await call('POST', `/proxies/${name}`, { enabled: false })
       for (const toxic of toxicsOf(fault)) await call('POST', `/proxies/${name}/toxics`, toxic)
     },
     heal,
@@ -95,17 +92,13 @@ function toxicsOf(fault: LinkFault): readonly Toxic[] {
     stream,
     attributes: { timeout: 0 },
   })
-  switch (fault.kind) {
+  switch (fault) {
     case 'refuse':
       return []
     case 'cut':
       return [silence('upstream'), silence('downstream')]
     case 'drop-answers':
       return [silence('downstream')]
-    case 'slow': {
-      const attributes = { latency: fault.latencyMs }
-      return [{ name: 'slow', type: 'latency', stream: 'downstream', attributes }]
-    }
     default:
       return unreachable(fault)
   }
