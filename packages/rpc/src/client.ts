@@ -1,6 +1,13 @@
 import { type Clock, assert } from '@holdfast/kernel'
 import { type Logger, counter, observedGauge } from '@holdfast/telemetry'
-import { ConsecutiveBreaker, type IPolicy, circuitBreaker, handleWhen } from 'cockatiel'
+import {
+  type CircuitBreakerPolicy,
+  CircuitState,
+  ConsecutiveBreaker,
+  type IPolicy,
+  circuitBreaker,
+  handleWhen,
+} from 'cockatiel'
 import { createClient } from 'nice-grpc'
 import type { ServiceTokenSource } from './auth.ts'
 import type { ServiceName } from './caller.ts'
@@ -65,11 +72,12 @@ const breakerChanges = counter(
 )
 
 /** Every breaker of this process; clients are made at its start and kept. */
-const breakers: { readonly to: ServiceName; isOpen: boolean }[] = []
+const breakers: { readonly to: ServiceName; readonly breaker: CircuitBreakerPolicy }[] = []
 
 observedGauge('holdfast_rpc_client_breakers_open', 'Breakers that refuse calls now, by peer', () =>
   [...new Set(breakers.map(({ to }) => to))].map((to) => ({
-    value: breakers.filter((one) => one.to === to && one.isOpen).length,
+    value: breakers.filter((one) => one.to === to && one.breaker.state !== CircuitState.Closed)
+      .length,
     labels: { to },
   })),
 )
@@ -119,15 +127,12 @@ function createBreaker(options: { readonly to: ServiceName; readonly log: Logger
       breaker: new ConsecutiveBreaker(BREAKER_FAILURES),
     },
   )
-  const known = { to: options.to, isOpen: false }
-  breakers.push(known)
+  breakers.push({ to: options.to, breaker })
   breaker.onBreak(() => {
-    known.isOpen = true
     breakerChanges.add(1, { to: options.to, state: 'open' })
     options.log.warn('The breaker in front of a peer opened', { peer: options.to })
   })
   breaker.onReset(() => {
-    known.isOpen = false
     breakerChanges.add(1, { to: options.to, state: 'closed' })
     options.log.info('The breaker in front of a peer closed', { peer: options.to })
   })
