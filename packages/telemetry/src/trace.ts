@@ -1,7 +1,7 @@
 import {
   type Context,
   context,
-  isSpanContextValid,
+  propagation,
   ROOT_CONTEXT,
   type Span,
   SpanKind,
@@ -75,15 +75,13 @@ export function currentTraceId(): string | undefined {
 
 /** The span at hand in W3C form, to be handed on with a message; undefined outside a trace. */
 export function currentTraceparent(): string | undefined {
-  const active = trace.getActiveSpan()?.spanContext()
-  if (active === undefined || !isSpanContextValid(active)) return undefined
-  return `00-${active.traceId}-${active.spanId}-0${active.traceFlags & 1}`
+  const carrier: { traceparent?: string } = {}
+  propagation.inject(context.active(), carrier)
+  return carrier.traceparent
 }
 
-const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
-
 function contextOf(traceparent: string | undefined): Context {
-  const [, traceId = '', spanId = '', flags = ''] = TRACEPARENT.exec(traceparent ?? '') ?? []
-  const remote = { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & 1, isRemote: true }
-  return isSpanContextValid(remote) ? trace.setSpanContext(ROOT_CONTEXT, remote) : context.active()
+  if (traceparent === undefined) return context.active()
+  const remote = propagation.extract(ROOT_CONTEXT, { traceparent })
+  return trace.getSpanContext(remote) === undefined ? context.active() : remote
 }
