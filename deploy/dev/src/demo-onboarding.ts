@@ -8,7 +8,7 @@ export interface OnboardingDoor {
   /** URL up to and with `/v1`. */
   readonly url: string
   readonly clock: Clock
-  /** Ends the call under way. */
+  /** Ends the call under way, and the pause before the next try. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -31,6 +31,7 @@ interface OnboardingBody {
   readonly requirements?: readonly RequirementBody[]
   readonly tokens?: { readonly access_token: string }
   readonly detail?: string
+  readonly reason?: string
 }
 
 /** An application whose requirements are all answered. */
@@ -40,7 +41,8 @@ export interface AnsweredApplication extends Application {
 
 /**
  * A seller joins by HTTP alone: account, token, application, answers. Returns once everything asked
- * for was handed in; an operator decides then. Fails with what was refused.
+ * for was handed in; an operator decides then. A call is repeated for a minute while load, an
+ * outage or a lost answer is in its way; else it fails with what was refused.
  */
 export async function applyOverHttp(
   door: OnboardingDoor,
@@ -79,12 +81,14 @@ export async function applyOverHttp(
   return { credentials, sellerId, answered: requirements.length }
 }
 
-/** Tries of one call. The second and third meet a restarted process or a lighter load. */
-const TRIES_MAX = 5
+/** How long a call that may still succeed is repeated, ms: a process starts again meanwhile. */
+const PATIENCE_MS = 60_000
 const PAUSE_MS = 500
 
-/** Statuses after which the same request is sent again: load, an outage, a lost answer. */
-const REPEATABLE: ReadonlySet<number> = new Set([429, 503, 504])
+/** Statuses after which the same request is sent again: load, an outage, an unknown outcome. */
+const REPEATABLE_STATUSES: ReadonlySet<number> = new Set([429, 503, 504])
+/** Reason of the one conflict that ends by itself: an earlier try is still being handled. */
+const REPEATABLE_REASON = 'KEY_IN_PROGRESS'
 
 interface OnboardingCall {
   readonly method?: 'PUT'
@@ -93,18 +97,40 @@ interface OnboardingCall {
   readonly body: object
 }
 
+type Try =
+  | { readonly kind: 'ok'; readonly body: OnboardingBody }
+  | { readonly kind: 'failed'; readonly failure: unknown; readonly isRepeatable: boolean }
+
 async function call(door: OnboardingDoor, request: OnboardingCall): Promise<OnboardingBody> {
   // One key for all tries: whichever of them arrives, it happens once.
   const key = randomUUID()
-  for (let tries = 1; ; tries += 1) {
-    const response = await send(door, request, key)
-    const body = (await response.json()) as OnboardingBody
-    if (response.ok) return body
-    if (!REPEATABLE.has(response.status) || tries === TRIES_MAX) {
-      const what = `${request.method ?? 'POST'} ${request.path}`
-      throw new OnboardingRefused(what, response.status, body.detail ?? '')
-    }
+  const endMs = door.clock.monotonicMs() + PATIENCE_MS
+  for (;;) {
+    const outcome = await tryOnce(door, request, key)
+    if (outcome.kind === 'ok') return outcome.body
+    if (!outcome.isRepeatable || door.clock.monotonicMs() >= endMs) throw outcome.failure
     await door.clock.sleep(PAUSE_MS, door.signal)
+  }
+}
+
+async function tryOnce(door: OnboardingDoor, request: OnboardingCall, key: string): Promise<Try> {
+  let response: Response
+  let text: string
+  try {
+    response = await send(door, request, key)
+    text = await response.text()
+  } catch (failure) {
+    door.signal?.throwIfAborted()
+    // Nobody listens, or the connection ended: a process that starts again does both.
+    return { kind: 'failed', failure, isRepeatable: true }
+  }
+  const body = JSON.parse(text) as OnboardingBody
+  if (response.ok) return { kind: 'ok', body }
+  const what = `${request.method ?? 'POST'} ${request.path}`
+  return {
+    kind: 'failed',
+    failure: new OnboardingRefused(what, response.status, body.detail ?? ''),
+    isRepeatable: REPEATABLE_STATUSES.has(response.status) || body.reason === REPEATABLE_REASON,
   }
 }
 

@@ -118,7 +118,7 @@ test('I19: a lost stream is filled again; known facts have no second effect', as
   expect(reader.applied).toHaveLength(31)
 }, 120_000)
 
-test('I19: NATS away: a fact waits, the relay says how long, and it is told after the return', async () => {
+test('I19: NATS away: the relay says how long a fact waits, which is told after it', async () => {
   await using nats = await startOwnNats()
   await using fixture = await openFixture({ natsUrl: nats.url })
   await using relay = fixture.startFactRelay()
