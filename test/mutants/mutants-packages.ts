@@ -76,6 +76,12 @@ export const PACKAGE_MUTANTS: readonly Mutant[] = [
     proof: requestKeyTest('I6: 50 first tries at once'),
   },
   {
+    name: 'an answer is deleted although it was just given again',
+    invariant: 'I6',
+    places: [{ file: REQUEST_KEYS, find: ' FOR UPDATE SKIP LOCKED', replace: '' }],
+    proof: requestKeyTest('I6: an answer given again while its purge is under way'),
+  },
+  {
     name: 'a COMMIT that the server answered with ROLLBACK counts as done',
     invariant: 'I7',
     places: [

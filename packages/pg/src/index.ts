@@ -1,6 +1,7 @@
 export * from './db.ts'
 export * from './migrate.ts'
 export type { PoolOptions } from './pool.ts'
+export * from './purge-keys.ts'
 export * from './readiness.ts'
 export * from './request-key.ts'
 export * from './run-again.ts'

@@ -35,10 +35,11 @@ const insertKey = sql(
    WHERE k.expires_at <= now()`,
 )
 
+// One whose row is locked is being given a new answer, or another copy deletes it.
 const purgeKeys = sql(
   'pg.request_key.purge',
-  `DELETE FROM request_key WHERE key IN (
-     SELECT key FROM request_key WHERE expires_at < now() LIMIT $1)`,
+  `DELETE FROM request_key WHERE key = ANY (ARRAY(
+     SELECT key FROM request_key WHERE expires_at <= now() LIMIT $1 FOR UPDATE SKIP LOCKED))`,
 )
 
 /**
@@ -139,7 +140,7 @@ async function answerMeanwhile(
   }
 }
 
-/** Deletes up to `rowsMax` answers past their life; returns how many. */
+/** Deletes up to `rowsMax` answers past their life; returns how many. Idempotent. */
 export async function purgeExpiredKeys(tx: Tx, rowsMax: number): Promise<number> {
   return (await tx.query(purgeKeys, [rowsMax])).rowCount
 }

@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { AlreadyExists, InvalidInput } from '@holdfast/kernel'
-import { type TestDatabase } from '@holdfast/testkit'
+import { eventually, type TestDatabase } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
+  createKeyPurge,
   type PrimaryDb,
   type RequestKey,
   findAnswer,
@@ -163,4 +164,50 @@ test('only answers past their life are purged, in pages', async () => {
   expect([await purge(), await purge(), await purge()]).toEqual([1, 1, 0])
   const left = await database.query('SELECT 1 FROM request_key WHERE key = $1', [kept])
   expect(left).toHaveLength(1)
+})
+
+test('I6: an answer given again while its purge is under way is kept', async () => {
+  const key = keyOf()
+  const hash = requestKeyHash('account:a', key.method, key.requestId)
+  await addOnce(key, 'purge meanwhile')
+  await database.query(
+    `UPDATE request_key SET expires_at = now() - interval '1 second' WHERE key = $1`,
+    [hash],
+  )
+  const purged: number[] = []
+  let purging: Promise<unknown> | undefined
+  await db.transaction(async (tx) => {
+    await rememberAnswer(tx, key, Buffer.from('2'))
+    purging = db
+      .transaction((other) => purgeExpiredKeys(other, 10))
+      .then((rows) => purged.push(rows))
+    // The purge has looked: it is done, or it waits for this transaction.
+    await eventually(async () => purged.length > 0 || (await isOneWaiting()), { withinMs: 10_000 })
+  })
+  await purging
+  expect(purged).toEqual([0])
+  expect(await addOnce(key, 'purge meanwhile')).toBe(2)
+})
+
+async function isOneWaiting(): Promise<boolean> {
+  const waiting = await database.query(
+    `SELECT FROM pg_stat_activity
+     WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'DELETE%'`,
+  )
+  return waiting.length > 0
+}
+
+test('the loop of a service deletes all past its life, a bounded part a turn', async () => {
+  const key = keyOf()
+  await addOnce(key, 'loop')
+  await database.query(
+    `INSERT INTO request_key (key, method, request_hash, answer, created_at, expires_at)
+     SELECT sha256(n::text::bytea), '/test/Add', sha256(''), '', now() - interval '4 days',
+       now() - interval '1 day'
+     FROM generate_series(1, 501) n`,
+  )
+  const { turn } = createKeyPurge(db)
+  expect([await turn(), await turn()]).toEqual(['again', undefined])
+  expect(await database.query('SELECT FROM request_key WHERE expires_at < now()')).toEqual([])
+  expect(await addOnce(key, 'loop')).toBe(1)
 })

@@ -1,5 +1,5 @@
 import type { Clock } from '@holdfast/kernel'
-import type { PrimaryDb } from '@holdfast/pg'
+import type { KeyPurge, PrimaryDb } from '@holdfast/pg'
 import { startLoop } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
 import type * as Store from './store.ts'
@@ -9,6 +9,8 @@ import { expiredCarts } from './telemetry.ts'
 export interface JobParts {
   readonly db: PrimaryDb
   readonly store: typeof Store
+  /** Deletes answers to requests past their life. */
+  readonly keyPurge: KeyPurge
   readonly clock: Clock
   readonly log: Logger
 }
@@ -19,7 +21,7 @@ const SWEEP_ROWS_MAX = 200
 const SWEEP_EVERY_MS = 60_000
 
 /** Starts the loops of this service; disposing ends them after their present turn. */
-export function startJobs({ db, store, clock, log }: JobParts): AsyncDisposable {
+export function startJobs({ db, store, keyPurge, clock, log }: JobParts): AsyncDisposable {
   const loops = [
     startLoop({
       name: 'cart.guest_expiry',
@@ -42,6 +44,7 @@ export function startJobs({ db, store, clock, log }: JobParts): AsyncDisposable 
         return dropped === SWEEP_ROWS_MAX ? 'again' : undefined
       },
     }),
+    startLoop({ name: 'cart.request_keys', ...keyPurge, clock, log }),
   ]
   return {
     [Symbol.asyncDispose]: async () => {

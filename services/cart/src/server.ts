@@ -6,6 +6,7 @@ import type { Clock } from '@holdfast/kernel'
 import {
   checkPrimary,
   checkSchema,
+  createKeyPurge,
   createPrimaryDb,
   type MigrationFolder,
   PG_MIGRATIONS,
@@ -137,7 +138,7 @@ export async function createCartJobs(
         log,
       }),
     )
-    disposer.add(startJobs({ db, store, clock, log }))
+    disposer.add(startJobs({ db, store, keyPurge: createKeyPurge(db), clock, log }))
     return { [Symbol.asyncDispose]: () => disposer.dispose() }
   } catch (error) {
     await disposer.dispose()

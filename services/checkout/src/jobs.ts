@@ -1,7 +1,7 @@
 import type { Bus } from '@holdfast/bus'
 import { FACTS_STREAM } from '@holdfast/bus'
 import type { Clock } from '@holdfast/kernel'
-import type { PrimaryDb } from '@holdfast/pg'
+import type { KeyPurge, PrimaryDb } from '@holdfast/pg'
 import { createFactRelay } from '@holdfast/outbox'
 import { type Loop, startLoop } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
@@ -12,12 +12,20 @@ import type { PokeRun, SendDecision, StartOrder, StartRefund } from './domain-st
 import { OUTBOX_HINT, PAYMENT_FACTS, orderOfPaymentFact } from './events.ts'
 import type * as Store from './store.ts'
 import type { QuotePlace } from './store.ts'
-import { type Figure, dutiesMissing, ordersStarted, rowsPurged, showFigures } from './telemetry.ts'
+import {
+  type Figure,
+  dutiesMissing,
+  ordersStarted,
+  quotesPurged,
+  showFigures,
+} from './telemetry.ts'
 
 /** What the loops work with, given by the composition root. */
 export interface JobParts {
   readonly db: PrimaryDb
   readonly store: typeof Store
+  /** Deletes answers to requests past their life. */
+  readonly keyPurge: KeyPurge
   readonly peers: Peers
   readonly bus: Bus
   readonly startOrder: StartOrder
@@ -59,11 +67,12 @@ const COUNT_EVERY_MS = 5_000
 /** Between purges, ms. */
 const PURGE_EVERY_MS = 60_000
 
-/** Quotes and keys looked at in one round: short transactions, and more rounds when it is full. */
+/** Quotes looked at in one round: short transactions, and more rounds when it is full. */
 const PURGE_ROWS_MAX = 500
 
 /** Starts the loops of this service; disposing ends them after their present turn. */
 export function startJobs(parts: JobParts): AsyncDisposable {
+  const { keyPurge, clock, log } = parts
   const loops: readonly AsyncDisposable[] = [
     startStarter(parts),
     startDuties(parts),
@@ -71,6 +80,7 @@ export function startJobs(parts: JobParts): AsyncDisposable {
     startReconciler(parts),
     startCounter(parts),
     startPurge(parts),
+    startLoop({ name: 'checkout.request_keys', ...keyPurge, clock, log }),
     followPayments(parts),
     startRelay(parts),
   ]
@@ -160,7 +170,7 @@ function startCounter({ db, store, clock, log }: JobParts): Loop {
   })
 }
 
-/** Deletes what is past its use, one bounded round after the other. */
+/** Deletes quotes past their use, one bounded round after the other. */
 function startPurge({ db, store, clock, log }: JobParts): Loop {
   let place: QuotePlace | undefined
   return startLoop({
@@ -169,10 +179,9 @@ function startPurge({ db, store, clock, log }: JobParts): Loop {
     clock,
     log,
     turn: async () => {
-      const done = await store.purge(db, { after: place, rowsMax: PURGE_ROWS_MAX })
+      const done = await store.purgeQuotes(db, { after: place, rowsMax: PURGE_ROWS_MAX })
       place = done.place
-      rowsPurged.add(done.purgedQuotes, { kind: 'quote' })
-      rowsPurged.add(done.purgedKeys, { kind: 'request_key' })
+      quotesPurged.add(done.purged)
       return done.isFull ? 'again' : undefined
     },
   })

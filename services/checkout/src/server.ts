@@ -9,6 +9,7 @@ import {
   type PrimaryDb,
   checkPrimary,
   checkSchema,
+  createKeyPurge,
   createPrimaryDb,
 } from '@holdfast/pg'
 import { CheckoutServiceDefinition } from '@holdfast/proto/checkout'
@@ -184,6 +185,7 @@ export async function createCheckoutJobs(
       startJobs({
         db,
         store,
+        keyPurge: createKeyPurge(db),
         peers: clients.forCalls,
         bus,
         startOrder: createStarter(runs),

@@ -1,4 +1,4 @@
-import { type PrimaryDb, purgeExpiredKeys, sql } from '@holdfast/pg'
+import { type PrimaryDb, sql } from '@holdfast/pg'
 
 const purgeQuoteRows = sql<{
   readonly seen: bigint
@@ -26,8 +26,7 @@ const BEFORE_ALL: QuotePlace = {
 
 /** What one round of a purge did. */
 export interface PurgeRound {
-  readonly purgedQuotes: number
-  readonly purgedKeys: number
+  readonly purged: number
   /** Where the next round goes on: what lies before needs no second look. */
   readonly place: QuotePlace | undefined
   /** True when there may be more to do at once. */
@@ -35,22 +34,20 @@ export interface PurgeRound {
 }
 
 /**
- * Deletes quotes that nobody ordered, with their sealed addresses, 3 days after they expired, and
- * the request keys past their life; at most `rowsMax` of each are looked at. Idempotent.
+ * Deletes quotes that nobody ordered, with their sealed addresses, 3 days after they expired; at
+ * most `rowsMax` are looked at. Idempotent.
  */
-export async function purge(
+export async function purgeQuotes(
   db: PrimaryDb,
   round: { readonly after: QuotePlace | undefined; readonly rowsMax: number },
 ): Promise<PurgeRound> {
   const { after, rowsMax } = round
   const { expiresAt, uuid } = after ?? BEFORE_ALL
   const [row] = (await db.write(purgeQuoteRows, [expiresAt, uuid, rowsMax])).rows
-  const purgedKeys = await db.transaction(async (tx) => purgeExpiredKeys(tx, rowsMax))
   const isSeen = row !== undefined && row.last_at !== null && row.last_id !== null
   return {
-    purgedQuotes: Number(row?.purged ?? 0n),
-    purgedKeys,
+    purged: Number(row?.purged ?? 0n),
     place: isSeen ? { expiresAt: row.last_at, uuid: row.last_id } : after,
-    isFull: Number(row?.seen ?? 0n) === rowsMax || purgedKeys === rowsMax,
+    isFull: Number(row?.seen ?? 0n) === rowsMax,
   }
 }

@@ -39,10 +39,10 @@ export const dutiesMissing = counter(
   'Duties that ended orders lacked; any is a bug',
 )
 
-/** Rows deleted because they are past their use, by kind. */
-export const rowsPurged = counter(
-  'holdfast_checkout_purged_total',
-  'Quotes nobody ordered and request keys that were deleted, by kind',
+/** Quotes deleted because nobody ordered them. */
+export const quotesPurged = counter(
+  'holdfast_checkout_quotes_purged_total',
+  'Quotes nobody ordered that were deleted',
 )
 
 /** One figure of the database at the last look. */

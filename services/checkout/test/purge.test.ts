@@ -5,7 +5,7 @@ import { systemClock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type QuotePlace, purge } from '../src/store.ts'
+import { type QuotePlace, purgeQuotes } from '../src/store.ts'
 import { type CheckoutUnderTest, startCheckout, STATE } from './checkout-under-test.ts'
 
 let checkout: CheckoutUnderTest
@@ -74,8 +74,8 @@ test('I23: a quote nobody ordered goes with its address, a bounded number a roun
   const rounds: number[] = []
   let after: QuotePlace | undefined
   for (let nth = 0; nth < 4; nth += 1) {
-    const round = await purge(db, { after, rowsMax: 2 })
-    rounds.push(round.purgedQuotes)
+    const round = await purgeQuotes(db, { after, rowsMax: 2 })
+    rounds.push(round.purged)
     after = round.place
   }
   // The ordered one is the oldest and counts as looked at.

@@ -1,7 +1,7 @@
 import { type Bus, hintSubject, STOCK_STREAM, STOCK_WATERMARK_SUBJECT } from '@holdfast/bus'
 import type { Clock } from '@holdfast/kernel'
 import { createStateRelay } from '@holdfast/outbox'
-import type { PrimaryDb } from '@holdfast/pg'
+import type { KeyPurge, PrimaryDb } from '@holdfast/pg'
 
 import { type Loop, startLoop } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
@@ -13,6 +13,8 @@ import type * as Store from './store.ts'
 export interface JobParts {
   readonly db: PrimaryDb
   readonly store: typeof Store
+  /** Deletes answers to requests past their life. */
+  readonly keyPurge: KeyPurge
   readonly bus: Bus
   readonly clock: Clock
   readonly log: Logger
@@ -29,7 +31,13 @@ const COUNT_EVERY_MS = 5_000
 
 /** Starts the loops of this service; disposing ends them after their present turn. */
 export function startJobs(parts: JobParts): AsyncDisposable {
-  const loops = [startExpiry(parts), startPinCounter(parts), startRelay(parts)]
+  const { keyPurge, clock, log } = parts
+  const loops = [
+    startExpiry(parts),
+    startPinCounter(parts),
+    startRelay(parts),
+    startLoop({ name: 'inventory.request_keys', ...keyPurge, clock, log }),
+  ]
   return {
     [Symbol.asyncDispose]: async () => {
       await Promise.all(loops.map((loop) => loop[Symbol.asyncDispose]()))

@@ -8,6 +8,7 @@ import {
   PG_MIGRATIONS,
   checkPrimary,
   checkSchema,
+  createKeyPurge,
   createPrimaryDb,
 } from '@holdfast/pg'
 import { DESCRIPTOR_SET_PATH } from '@holdfast/proto/descriptors'
@@ -127,7 +128,7 @@ export async function createInventoryJobs(
         log,
       }),
     )
-    disposer.add(startJobs({ db, store, bus, clock, log }))
+    disposer.add(startJobs({ db, store, keyPurge: createKeyPurge(db), bus, clock, log }))
     return { [Symbol.asyncDispose]: () => disposer.dispose() }
   } catch (error) {
     await disposer.dispose()

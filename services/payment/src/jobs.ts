@@ -1,6 +1,7 @@
 import { type Bus, hintSubject } from '@holdfast/bus'
 import { type Clock, MINUTE_MS, SECOND_MS } from '@holdfast/kernel'
 import { createFactRelay } from '@holdfast/outbox'
+import type { KeyPurge } from '@holdfast/pg'
 import { createDisposer, startLoop } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
 import type { PaymentProvider } from './provider.ts'
@@ -13,6 +14,8 @@ import { parkedEvents, watchHealth } from './telemetry.ts'
 export interface JobParts {
   readonly base: StoreBase
   readonly store: typeof Store
+  /** Deletes answers to requests past their life. */
+  readonly keyPurge: KeyPurge
   readonly steps: Steps
   readonly provider: PaymentProvider
   readonly bus: Bus
@@ -45,7 +48,7 @@ const PURGE_ROWS_MAX = 1_000
 
 /** Starts the loops of this service; disposing ends them after their present turn. */
 export function startJobs(parts: JobParts): AsyncDisposable {
-  const { base, store, bus, clock, log } = parts
+  const { base, store, keyPurge, bus, clock, log } = parts
   const disposer = createDisposer()
   const loop = (name: string, everyMs: number, turn: () => Promise<'again' | void>) =>
     disposer.add(startLoop({ name: `payment.${name}`, everyMs, turn, clock, log }))
@@ -66,6 +69,7 @@ export function startJobs(parts: JobParts): AsyncDisposable {
     const purged = await store.purgeEvents(base, PURGE_ROWS_MAX)
     return purged === PURGE_ROWS_MAX ? 'again' : undefined
   })
+  loop('request_keys', keyPurge.everyMs, keyPurge.turn)
   const health = watchHealth()
   loop('health', HEALTH_EVERY_MS, async () => health.set(await store.readHealth(base.db)))
   return { [Symbol.asyncDispose]: () => disposer.dispose() }

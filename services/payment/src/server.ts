@@ -6,6 +6,7 @@ import { OUTBOX_MIGRATIONS } from '@holdfast/outbox'
 import {
   checkPrimary,
   checkSchema,
+  createKeyPurge,
   createPrimaryDb,
   type MigrationFolder,
   PG_MIGRATIONS,
@@ -138,7 +139,8 @@ export async function createPaymentJobs(
       }),
     )
     const callLimitMs = config.PROVIDER_CALL_LIMIT_MS
-    disposer.add(startJobs({ ...parts, store, callLimitMs, clock, log }))
+    const keyPurge = createKeyPurge(parts.base.db)
+    disposer.add(startJobs({ ...parts, store, keyPurge, callLimitMs, clock, log }))
     return { [Symbol.asyncDispose]: () => disposer.dispose() }
   } catch (error) {
     await disposer.dispose()

@@ -1,5 +1,5 @@
 import type { Clock, SellerId } from '@holdfast/kernel'
-import type { PrimaryDb } from '@holdfast/pg'
+import type { KeyPurge, PrimaryDb } from '@holdfast/pg'
 import { type Loop, startLoop } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
 import type { OwnerGranter } from './clients.ts'
@@ -11,6 +11,8 @@ import { onboardingSignals, ownerGrants, watchStuckGrants } from './telemetry.ts
 export interface JobParts {
   readonly db: PrimaryDb
   readonly store: typeof Store
+  /** Deletes answers to requests past their life. */
+  readonly keyPurge: KeyPurge
   /** Makes the account an owner of the seller at the session service. */
   readonly grantOwner: (
     owner: Parameters<OwnerGranter['grantOwner']>[0],
@@ -33,7 +35,13 @@ const COUNT_EVERY_MS = 10_000
 
 /** Starts the loops of this service; disposing ends them after their present turn. */
 export function startJobs(parts: JobParts): AsyncDisposable {
-  const loops = [startGrants(parts), startSignals(parts), startCount(parts)]
+  const { keyPurge, clock, log } = parts
+  const loops = [
+    startGrants(parts),
+    startSignals(parts),
+    startCount(parts),
+    startLoop({ name: 'seller.request_keys', ...keyPurge, clock, log }),
+  ]
   return {
     [Symbol.asyncDispose]: async () => {
       await Promise.all(loops.map((loop) => loop[Symbol.asyncDispose]()))

@@ -9,6 +9,7 @@ import {
   type PrimaryDb,
   checkPrimary,
   checkSchema,
+  createKeyPurge,
   createPrimaryDb,
 } from '@holdfast/pg'
 import { DESCRIPTOR_SET_PATH } from '@holdfast/proto/descriptors'
@@ -169,7 +170,8 @@ export async function createSellerJobs(
     )
     const grantOwner = grantsThrough(config, disposer, { tokens, ...common })
     const signalSeller = signalsThrough(link, config.TEMPORAL_TASK_QUEUE)
-    disposer.add(startJobs({ db, store, grantOwner, signalSeller, ...common }))
+    const keyPurge = createKeyPurge(db)
+    disposer.add(startJobs({ db, store, keyPurge, grantOwner, signalSeller, ...common }))
     return {
       operationsAddress: operations.address,
       [Symbol.asyncDispose]: () => disposer.dispose(),

@@ -7,7 +7,7 @@ import {
   SECOND_MS,
   uuidOf,
 } from '@holdfast/kernel'
-import type { PrimaryDb } from '@holdfast/pg'
+import type { KeyPurge, PrimaryDb } from '@holdfast/pg'
 import { type Loop, startLoop } from '@holdfast/runtime'
 import type { Logger } from '@holdfast/telemetry'
 import type { Cache } from './cache.ts'
@@ -50,6 +50,8 @@ export type JobsStore = Pick<
 export interface JobsParts {
   readonly db: PrimaryDb
   readonly store: JobsStore
+  /** Deletes answers to requests past their life. */
+  readonly keyPurge: KeyPurge
   /** Undefined without Redis. */
   readonly cache: Cache | undefined
   readonly firstOperator: FirstOperator | undefined
@@ -70,13 +72,14 @@ export interface FirstOperator {
 
 /** Starts the loops: canary, expiry, purge, first operator. Dispose it to stop them. */
 export function startJobs(parts: JobsParts): AsyncDisposable {
-  const { clock, log } = parts
+  const { keyPurge, clock, log } = parts
   const loop = (name: string, everyMs: number, turn: () => Promise<'again' | void>): Loop =>
     startLoop({ name, everyMs, turn, clock, log })
   const loops = [
     loop('canary', CANARY_EVERY_MS, createCanary(parts)),
     loop('expiry', SWEEP_EVERY_MS, createExpiry(parts)),
     loop('purge', PURGE_EVERY_MS, createPurge(parts)),
+    loop('request_keys', keyPurge.everyMs, keyPurge.turn),
     loop('first-operator', OPERATOR_EVERY_MS, createOperatorMaker(parts)),
   ]
   return {

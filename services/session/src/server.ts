@@ -10,6 +10,7 @@ import {
   type PrimaryDb,
   checkPrimary,
   checkSchema,
+  createKeyPurge,
   createPrimaryDb,
 } from '@holdfast/pg'
 import { DESCRIPTOR_SET_PATH } from '@holdfast/proto/descriptors'
@@ -194,6 +195,7 @@ export async function createSessionJobs(
       startJobs({
         db,
         store,
+        keyPurge: createKeyPurge(db),
         cache,
         firstOperator:
           operator === undefined

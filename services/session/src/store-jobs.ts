@@ -1,5 +1,5 @@
 import { type SessionId, idFromUuid } from '@holdfast/kernel'
-import { type PrimaryDb, purgeExpiredKeys, sql } from '@holdfast/pg'
+import { type PrimaryDb, sql } from '@holdfast/pg'
 
 const canaryRoundTrip = {
   write: sql('session.canary.write', 'INSERT INTO canary (canary_id, value) VALUES ($1, $2)'),
@@ -91,13 +91,12 @@ export async function expireSessions(
 }
 
 /** Rows removed in one turn, by kind. */
-export type Purged = Readonly<Record<'keys' | 'revocations' | 'sessions' | 'attempts', number>>
+export type Purged = Readonly<Record<'revocations' | 'sessions' | 'attempts', number>>
 
 /** Removes up to `rowsMax` rows of each kind that are past their use. Idempotent. */
 export async function purge(db: PrimaryDb, rowsMax: number): Promise<Purged> {
-  const keys = await db.transaction((tx) => purgeExpiredKeys(tx, rowsMax))
   const revocations = (await db.write(purgeRevocationRows, [rowsMax])).rows[0]?.purged ?? 0n
   const sessions = (await db.write(purgeSessionRows, [rowsMax])).rows[0]?.purged ?? 0n
   const attempts = (await db.write(purgeAttemptRows, [rowsMax])).rowCount
-  return { keys, revocations: Number(revocations), sessions: Number(sessions), attempts }
+  return { revocations: Number(revocations), sessions: Number(sessions), attempts }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { uuidOf } from '@holdfast/kernel'
 import { Audience } from '@holdfast/proto/session'
-import { createPrimaryDb } from '@holdfast/pg'
+import { createKeyPurge, createPrimaryDb } from '@holdfast/pg'
 import { systemClock } from '@holdfast/runtime'
 import { type Logger, SILENT_LOGGER } from '@holdfast/telemetry'
 import { createTestClock, eventually } from '@holdfast/testkit'
@@ -142,6 +142,7 @@ describe('the sweep', () => {
           return { next: undefined, endedCount: 0 }
         },
       },
+      keyPurge: createKeyPurge(db),
       cache: undefined,
       firstOperator: undefined,
       clock,
@@ -171,20 +172,18 @@ test('the purge removes what is past its use, a turn at a time', async () => {
   await bench.database.query(
     `UPDATE session SET ended_at = now() - interval '31 days' WHERE state = 'ENDED'`,
   )
-  await bench.database.query("UPDATE request_key SET expires_at = now() - interval '1 minute'")
   await bench.database.query("UPDATE attempt SET day_started_at = now() - interval '3 days'")
   const first = await purge(db, 3)
-  expect(first).toMatchObject({ keys: 3, revocations: 3, sessions: 3 })
+  expect(first).toMatchObject({ revocations: 3, sessions: 3 })
   for (let turn = 0; turn < 50; turn += 1) await purge(db, 100)
   const [left] = await bench.database.query<Record<string, string>>(
     `SELECT (SELECT count(*) FROM revocation) AS revocations,
        (SELECT count(*) FROM session WHERE state = 'ENDED') AS sessions,
        (SELECT count(*) FROM session_transition t
         WHERE NOT EXISTS (SELECT FROM session s WHERE s.session_id = t.session_id)) AS orphans,
-       (SELECT count(*) FROM request_key) AS keys,
        (SELECT count(*) FROM session) AS alive`,
   )
-  expect(left).toMatchObject({ revocations: '0', sessions: '0', orphans: '0', keys: '0' })
+  expect(left).toMatchObject({ revocations: '0', sessions: '0', orphans: '0' })
   expect(Number(left?.['alive'])).toBeGreaterThan(0)
   await db[Symbol.asyncDispose]()
 })
