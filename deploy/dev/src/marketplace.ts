@@ -92,6 +92,7 @@ class Start {
   #plan: PortPlan | undefined
   #secrets: Secrets | undefined
   #toxiproxy: ToxiproxyServer | undefined
+  #crashPointsFolder: string | undefined
 
   constructor(context: StartContext, disposer: ReturnType<typeof createDisposer>) {
     this.#context = context
@@ -104,7 +105,7 @@ class Start {
     const plan =
       options.ports === 'auto' ? await freePortPlan(options.copies) : fixedPortPlan(options.copies)
     this.#plan = plan
-    if (options.only === 'everything') await requireFreePorts(processPorts(plan))
+    if (options.only === 'everything') await requireFreePorts(processPorts(plan, options))
     const secrets = prepareSecrets(options.dataFolder)
     this.#secrets = secrets
     report(secrets.made === 0 ? 'Secrets are there' : `Made ${secrets.made} secrets`)
@@ -171,13 +172,14 @@ class Start {
 
   async #startProcesses(plan: PortPlan, record: ProcessRecord): Promise<void> {
     const { options, root, environment, report } = this.#context
+    this.#crashPointsFolder = this.#emptyCrashPoints()
     const setup: ChildSetup = {
       root,
       dataFolder: options.dataFolder,
       environment,
       record,
       report,
-      crashPointsFolder: this.#crashPointsFolder(),
+      crashPointsFolder: this.#crashPointsFolder,
       onRestart: () => this.#writeEndpoints(),
     }
     const links = options.faults ? await this.#openLinks(plan, record) : NO_LINKS
@@ -205,7 +207,7 @@ class Start {
   }
 
   /** The folder from an earlier start is emptied: what was armed then is not meant now. */
-  #crashPointsFolder(): string | undefined {
+  #emptyCrashPoints(): string | undefined {
     const { dataFolder, faults } = this.#context.options
     const folder = path.join(dataFolder, 'crash-points')
     rmSync(folder, { recursive: true, force: true })
@@ -290,9 +292,7 @@ class Start {
         natsUrl: backing.nats.url,
         redisUrl: backing.redis?.url,
         faultProxy: this.#toxiproxy?.address,
-        crashPointsFolder: options.faults
-          ? path.join(options.dataFolder, 'crash-points')
-          : undefined,
+        crashPointsFolder: this.#crashPointsFolder,
         secretsFolder: secrets.folder,
         logsFolder: path.join(options.dataFolder, 'logs'),
       },

@@ -5,7 +5,8 @@ import { SERVICES } from './processes.ts'
 
 function allPorts(plan: PortPlan): number[] {
   const { postgres, redis, nats, temporal, temporalWebUi } = plan.backing
-  return [postgres, redis, nats, temporal, temporalWebUi, ...Object.values(processPorts(plan))]
+  const named = processPorts(plan, { faults: true })
+  return [postgres, redis, nats, temporal, temporalWebUi, ...Object.values(named)]
 }
 
 test('no two listeners share a fixed port, with as many copies as there may be', () => {
@@ -24,6 +25,12 @@ test('free ports are all different', async () => {
   const ports = allPorts(await freePortPlan(parseCopies('inventory=3')))
   expect(ports).not.toContain(0)
   expect(new Set(ports).size).toBe(ports.length)
+})
+
+test('the port of Toxiproxy is asked for when failures are rehearsed, and not else', () => {
+  const plan = fixedPortPlan(parseCopies(''))
+  expect(processPorts(plan, { faults: true })).toMatchObject({ Toxiproxy: 8474 })
+  expect(Object.values(processPorts(plan, { faults: false }))).not.toContain(8474)
 })
 
 test('each copy is planned with the listeners its process has', () => {

@@ -90,8 +90,12 @@ export async function freePortPlan(copies: Copies): Promise<PortPlan> {
 }
 
 /** Every port that the processes of a plan listen on, by a name for people. */
-export function processPorts(plan: PortPlan): Record<string, number> {
+export function processPorts(
+  plan: PortPlan,
+  options: { readonly faults: boolean },
+): Record<string, number> {
   const named: Record<string, number> = { 'payment simulator': plan.paymentSimulator }
+  if (options.faults) named['Toxiproxy'] = plan.faultProxy
   for (const { name, copy, ports } of plan.processes) {
     for (const [kind, port] of Object.entries(ports)) {
       if (typeof port === 'number') named[`${name} ${copy}, ${kind}`] = port
