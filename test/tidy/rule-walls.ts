@@ -126,7 +126,7 @@ const SUITES: Wall = {
 /** What a package's tests may import beside what the package itself may. */
 const TESTS: Wall = {
   packages: ['testkit', 'kernel', 'runtime', 'telemetry', 'backing', 'payment-simulator'],
-  vendors: ['vitest', 'fast-check'],
+  vendors: ['vitest', 'fast-check', 'pure-rand'],
   node: true,
 }
 

@@ -1,23 +1,19 @@
 import { gzipSync } from 'node:zlib'
+import { uniformInt } from 'pure-rand/distribution/uniformInt'
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 import { frame } from './rpc-kit.ts'
 
 /** Numbers that look random and are the same for the same seed. */
 export interface Dice {
-  /** 0 to `below` - 1. */
+  /** 0 to `below` - 1; 0 where there is nothing to choose from. */
   roll(below: number): number
   pick<T>(from: readonly T[]): T
 }
 
-/** Dice of a 32-bit seed (mulberry32). */
+/** Dice of a seed, a whole number. */
 export function createDice(seed: number): Dice {
-  let state = seed >>> 0
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-  const roll = (below: number): number => Math.floor(next() * below)
+  const source = xoroshiro128plus(seed)
+  const roll = (below: number): number => (below < 2 ? 0 : uniformInt(source, 0, below - 1))
   return { roll, pick: <T>(from: readonly T[]) => from[roll(from.length)] as T }
 }
 
