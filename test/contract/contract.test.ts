@@ -107,7 +107,7 @@ describe.each(Object.entries(Object.groupBy(RPCS, (rpc) => rpc.service)))(
   'wrong input to %s',
   (_name, rpcs) => {
     test.each(rpcs.map((rpc) => [rpc.name, rpc] as const))(
-      'I20, I23: %s refuses every wrong value, form and proof without an effect',
+      'I8, I23: %s refuses every wrong value, form and proof without an effect',
       async (_rpcName, rpc) => {
         const sent = await wrongRows(rpc)
         const problems = sent.filter((one) => one.problem !== undefined)

@@ -175,7 +175,7 @@ export const PACKAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'what a handler throws is answered twice',
-    invariant: 'I20',
+    invariant: 'I21',
     places: [
       {
         file: `${RPC}/src/handler.ts`,
@@ -185,7 +185,7 @@ export const PACKAGE_MUTANTS: readonly Mutant[] = [
     throw refusal`,
       },
     ],
-    proof: rpcTest('answers.test.ts', 'I20: one that'),
+    proof: rpcTest('answers.test.ts', 'answers once, and the process lives'),
   },
   {
     name: 'text that is not UTF-8 is taken',

@@ -190,7 +190,7 @@ const STREAMS: readonly (readonly [string, number, () => AsyncIterable<WatchStoc
 ]
 
 describe('handlers that go wrong', () => {
-  test.each(UNARY)('I20: one that %s answers once, and the process lives', async (_, handler) => {
+  test.each(UNARY)('one that %s answers once, and the process lives', async (_, handler) => {
     server.unary = handler
     const before = server.served
     const seen = await seenOf('GetHold')
@@ -199,23 +199,20 @@ describe('handlers that go wrong', () => {
     await expectNothingUnhandled()
   })
 
-  test.each(STREAMS)(
-    'I20: a stream that %s ends once, after %d messages',
-    async (_, beats, one) => {
-      await using inventory = clientOf([server.address])
-      server.stream = one
-      let received = 0
-      const read = async (): Promise<void> => {
-        const request = { sellerId: '', itemIds: [], cursor: '' }
-        for await (const _message of inventory.watchStock(request, scope())) received += 1
-      }
-      expect(await failureOf(read())).toMatchObject({ kind: 'unavailable' })
-      expect(received).toBe(beats)
-      await expectNothingUnhandled()
-    },
-  )
+  test.each(STREAMS)('a stream that %s ends once, after %d messages', async (_, beats, one) => {
+    await using inventory = clientOf([server.address])
+    server.stream = one
+    let received = 0
+    const read = async (): Promise<void> => {
+      const request = { sellerId: '', itemIds: [], cursor: '' }
+      for await (const _message of inventory.watchStock(request, scope())) received += 1
+    }
+    expect(await failureOf(read())).toMatchObject({ kind: 'unavailable' })
+    expect(received).toBe(beats)
+    await expectNothingUnhandled()
+  })
 
-  test('I20: a handler that fails after its call was answered for disturbs nobody', async () => {
+  test('a handler that fails after its call was answered for disturbs nobody', async () => {
     await using inventory = clientOf([server.address])
     const { promise, reject } = Promise.withResolvers<never>()
     server.unary = () => promise

@@ -196,7 +196,7 @@ async function contents(): Promise<unknown> {
 }
 
 test.each(ROUTES.map((one) => [`${one.method} ${one.path}`, one] as const))(
-  'I20, I23: %s refuses what is wrong in form by a problem with a reason, without an effect',
+  'I8, I23: %s refuses what is wrong in form by a problem with a reason, without an effect',
   async (_name, one) => {
     const before = await contents()
     const problems: string[] = []
