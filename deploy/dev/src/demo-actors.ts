@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { type Clock, isHoldfastError, present } from '@holdfast/kernel'
 import { Audience } from '@holdfast/proto/session'
-import { type CallScope, retryAdvice, scopeFor, type ServiceName } from '@holdfast/rpc'
+import { type CallScope, isHopeless, scopeFor, type ServiceName } from '@holdfast/rpc'
 import type { Logger } from '@holdfast/telemetry'
 import type { Endpoints } from './endpoints.ts'
 import {
@@ -98,9 +98,9 @@ async function persist<T>(stage: Stage, call: (scope: CallScope) => Promise<T>):
       return await call(scopeOf(stage))
     } catch (error) {
       stage.signal?.throwIfAborted()
-      const isHopeless = !isHoldfastError(error) || retryAdvice(error.kind) === 'never'
-      if (isHopeless || stage.clock.monotonicMs() > endMs) throw error
-      await stage.clock.sleep(error.retryAfterMs ?? pauseMs, stage.signal)
+      if (isHopeless(error) || stage.clock.monotonicMs() > endMs) throw error
+      const askedMs = isHoldfastError(error) ? error.retryAfterMs : undefined
+      await stage.clock.sleep(askedMs ?? pauseMs, stage.signal)
     }
   }
 }

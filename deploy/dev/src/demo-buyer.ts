@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { formatMoney, isHoldfastError, present } from '@holdfast/kernel'
+import { formatMoney, present } from '@holdfast/kernel'
 import {
   type Order,
   Order_State,
@@ -7,7 +7,7 @@ import {
   type Quote,
 } from '@holdfast/proto/checkout'
 import type { Money } from '@holdfast/proto/type'
-import { retryAdvice } from '@holdfast/rpc'
+import { isHopeless } from '@holdfast/rpc'
 import type { Actor } from './demo-actors.ts'
 
 /** What a buyer puts into the cart. */
@@ -112,7 +112,7 @@ export async function* followOrder(guest: Actor, placed: Order): AsyncGenerator<
         if (isSettled(order)) return
       }
     } catch (error) {
-      if (!isHoldfastError(error) || retryAdvice(error.kind) === 'never') throw error
+      if (isHopeless(error)) throw error
     }
   }
 }

@@ -15,7 +15,7 @@ import {
 import { status as GrpcStatus } from '@grpc/grpc-js'
 import { ErrorInfo, Status } from '@holdfast/proto/google'
 import { describe, expect, test } from 'vitest'
-import { STATUS_OF_KIND, replyFor, retryAdvice } from './status.ts'
+import { STATUS_OF_KIND, isHopeless, replyFor, retryAdvice } from './status.ts'
 import { encodeDetails, errorFromStatus } from './status-details.ts'
 
 const details = { hold_id: 'hld_1', zero: '' }
@@ -69,6 +69,10 @@ function acrossTheWire(error: unknown): HoldfastError {
 }
 
 describe('the table of errors', () => {
+  test('no repetition mends a bug', () => {
+    expect([new TypeError('bug'), 'bug', undefined].every(isHopeless)).toBe(true)
+  })
+
   test('has a row for each kind', () => {
     expect(new Set(ROWS.map(([error]) => error.kind))).toEqual(new Set(Object.keys(STATUS_OF_KIND)))
   })
@@ -76,6 +80,7 @@ describe('the table of errors', () => {
   test.each(ROWS)('%s: code, advice and the way across the wire', (error, code, advice, waitMs) => {
     expect(replyFor(error, '').code).toBe(code)
     expect(retryAdvice(error.kind)).toBe(advice)
+    expect(isHopeless(error)).toBe(advice === 'never')
     const received = acrossTheWire(error)
     expect(received).toBeInstanceOf(error.constructor)
     expect(received).toMatchObject({

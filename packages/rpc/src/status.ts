@@ -50,6 +50,14 @@ export function retryAdvice(kind: ErrorKind): RetryAdvice {
   }
 }
 
+/**
+ * True for a failure that no repetition mends, so that a person has to: a definite refusal, a lost
+ * right or key, or a bug.
+ */
+export function isHopeless(error: unknown): boolean {
+  return !isHoldfastError(error) || retryAdvice(error.kind) === 'never'
+}
+
 /** Wait named to the caller where the failure itself names none, ms. */
 const RETRY_AFTER_MS: Partial<Record<ErrorKind, number>> = {
   conflict: 100,

@@ -1,4 +1,4 @@
-import { type KnownError, isHoldfastError } from '@holdfast/kernel'
+import type { KnownError } from '@holdfast/kernel'
 import { retryAdvice } from '@holdfast/rpc'
 import { type FailureVerdict, UNEXPLAINED_ATTEMPTS_MAX, currentAttempt } from '@holdfast/temporal'
 
@@ -14,12 +14,4 @@ export function judgeFailure(error: KnownError): FailureVerdict {
   }
   const isDefinite = retryAdvice(error.kind) === 'never'
   return isDefinite ? { reason, isDefinite } : { reason, isDefinite, retryAfterMs }
-}
-
-/**
- * True for a failure that no repetition mends, so that a person has to: a definite refusal, a lost
- * right or key, or a bug.
- */
-export function isHopeless(error: unknown): boolean {
-  return !isHoldfastError(error) || retryAdvice(error.kind) === 'never'
 }

@@ -10,9 +10,9 @@ import {
   Unauthenticated,
   Unavailable,
 } from '@holdfast/kernel'
+import { isHopeless } from '@holdfast/rpc'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
 import { expect, test, vi } from 'vitest'
-import { isHopeless } from './failures.ts'
 import { performDuty } from './jobs-duty.ts'
 import type { JobParts } from './jobs.ts'
 

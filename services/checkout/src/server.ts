@@ -20,6 +20,7 @@ import {
   createIdentity,
   createPageTokens,
   createServiceTokenSource,
+  isHopeless,
   parsePrivateJwk,
   scopeFor,
   startRpcServer,
@@ -34,7 +35,6 @@ import { createActivities } from './activities.ts'
 import { type SoldOutItems, createSoldOutItems } from './cache.ts'
 import { type Clients, createClients } from './clients.ts'
 import type { CheckoutConfig, CheckoutJobsConfig } from './config.ts'
-import { isHopeless } from './failures.ts'
 import { startJobs } from './jobs.ts'
 import { schemas } from './schema.ts'
 import { createDecisionSender, createPoker, createRefunder, createStarter } from './server-start.ts'
