@@ -5,7 +5,6 @@ import {
   defineSignal,
   isCancellation,
   proxyActivities,
-  proxyLocalActivities,
   setHandler,
 } from '@temporalio/workflow'
 import {
@@ -14,7 +13,6 @@ import {
   type CheckoutActivities,
   type CheckoutInput,
   type CheckoutResult,
-  type CheckoutStep,
   type EndReason,
   type FinishAnswer,
   type PayAnswer,
@@ -23,31 +21,26 @@ import {
   type UndoAnswer,
 } from './contract.ts'
 import {
-  STEP_SUMMARIES,
   endedDetails,
   runningDetails,
   showDetails,
   undoingDetails,
   waitingDetails,
 } from './details.ts'
-import { LOCAL_OPTIONS, REGULAR_OPTIONS, quickly } from './quickly.ts'
+import { quickly, summaryOf, tryAnywhere, tryHere } from './quickly.ts'
 import { openParkDesk, type Attempt, type ParkDesk } from './park-desk.ts'
 import { createSaga, type Saga } from './saga.ts'
 
 export { refund } from './refund.ts'
 
-const summaryOf = (step: CheckoutStep) => ({ summary: STEP_SUMMARIES[step] })
-
-function tryHere(step: CheckoutStep) {
-  return proxyLocalActivities<CheckoutActivities>({ ...LOCAL_OPTIONS, ...summaryOf(step) })
+const local = {
+  prepare: tryHere<CheckoutActivities>('prepare').prepare,
+  finish: tryHere<CheckoutActivities>('finish').finish,
 }
-
-function tryAnywhere(step: CheckoutStep) {
-  return proxyActivities<CheckoutActivities>({ ...REGULAR_OPTIONS, ...summaryOf(step) })
+const regular = {
+  prepare: tryAnywhere<CheckoutActivities>('prepare').prepare,
+  finish: tryAnywhere<CheckoutActivities>('finish').finish,
 }
-
-const local = { prepare: tryHere('prepare').prepare, finish: tryHere('finish').finish }
-const regular = { prepare: tryAnywhere('prepare').prepare, finish: tryAnywhere('finish').finish }
 
 /**
  * Money: a dead worker is noticed within 2 s, and attempts have no limit because unknown is no end.

@@ -1,31 +1,21 @@
 /**
  * The refund of a paid order: where services must agree, so that an operator can see and move it.
  */
-import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow'
+import { proxyActivities } from '@temporalio/workflow'
 import type { CheckoutInput, CheckoutResult, RefundActivities } from './contract.ts'
-import { STEP_SUMMARIES, refundedDetails, runningDetails, showDetails } from './details.ts'
+import { refundedDetails, runningDetails, showDetails } from './details.ts'
 import { openParkDesk, type ParkDesk } from './park-desk.ts'
-import { LOCAL_OPTIONS, REGULAR_OPTIONS, quickly } from './quickly.ts'
-
-const summaryOf = (step: RefundStep) => ({ summary: STEP_SUMMARIES[step] })
-
-function tryHere(step: RefundStep) {
-  return proxyLocalActivities<RefundActivities>({ ...LOCAL_OPTIONS, ...summaryOf(step) })
-}
-
-function tryAnywhere(step: RefundStep) {
-  return proxyActivities<RefundActivities>({ ...REGULAR_OPTIONS, ...summaryOf(step) })
-}
+import { quickly, summaryOf, tryAnywhere, tryHere } from './quickly.ts'
 
 type RefundStep = 'refund' | 'restock' | 'finish-refund'
 
 const local = {
-  restock: tryHere('restock').restock,
-  finishRefund: tryHere('finish-refund').finishRefund,
+  restock: tryHere<RefundActivities>('restock').restock,
+  finishRefund: tryHere<RefundActivities>('finish-refund').finishRefund,
 }
 const regular = {
-  restock: tryAnywhere('restock').restock,
-  finishRefund: tryAnywhere('finish-refund').finishRefund,
+  restock: tryAnywhere<RefundActivities>('restock').restock,
+  finishRefund: tryAnywhere<RefundActivities>('finish-refund').finishRefund,
 }
 
 /** Money: attempts have no limit, because an unknown outcome is looked up until it is known. */
