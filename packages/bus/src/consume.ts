@@ -1,5 +1,5 @@
 import { type Clock, isHoldfastError, unreachable } from '@holdfast/kernel'
-import { type Logger, withMessageSpan } from '@holdfast/telemetry'
+import type { Logger } from '@holdfast/telemetry'
 import {
   AckPolicy,
   type ConsumerMessages,
@@ -10,9 +10,9 @@ import {
 } from '@nats-io/jetstream'
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
 import type { Connection } from './connection.ts'
-import { type InMessage, readMessage } from './follow.ts'
+import { asConsumed, type InMessage, readMessage } from './follow.ts'
 import { ensureStream, manager } from './stream.ts'
-import { type StreamSpec, TRACEPARENT_HEADER } from './subjects.ts'
+import type { StreamSpec } from './subjects.ts'
 import { type Supervised, superviseConsumer } from './supervise.ts'
 
 /** How to work off a stream, shared by all processes that use the same `name`. */
@@ -134,10 +134,7 @@ class Worker {
 
   async #handle(message: InMessage): Promise<void> {
     const { handle, name: consumer, stream } = this.#options
-    const attributes = { consumer, stream: stream.name }
-    const parent = message.header(TRACEPARENT_HEADER)
-    const span = { name: 'nats.consume', role: 'consumer', attributes, parent } as const
-    await withMessageSpan(span, async () => handle(message))
+    await asConsumed(message, { consumer, stream: stream.name }, async () => handle(message))
   }
 
   async #failed(raw: JsMsg, message: InMessage, cause: unknown): Promise<void> {

@@ -189,10 +189,7 @@ class Follower {
 
   async #hand(message: InMessage): Promise<void> {
     const { onMessage, stream } = this.#options
-    const attributes = { stream: stream.name }
-    const parent = message.header(TRACEPARENT_HEADER)
-    const span = { name: 'nats.consume', role: 'consumer', attributes, parent } as const
-    await withMessageSpan(span, () => onMessage(message))
+    await asConsumed(message, { stream: stream.name }, () => onMessage(message))
   }
 }
 
@@ -216,6 +213,16 @@ async function watchStatus(options: {
       breakOff('consumer-lost')
     }
   }
+}
+
+/** Runs the handling of a message inside the span of its consumption, where it names a trace. */
+export async function asConsumed(
+  message: InMessage,
+  attributes: { readonly stream: string; readonly consumer?: string },
+  work: () => Promise<void> | void,
+): Promise<void> {
+  const parent = message.header(TRACEPARENT_HEADER)
+  await withMessageSpan({ name: 'nats.consume', role: 'consumer', attributes, parent }, work)
 }
 
 /** A message as readers see it, without the vendor's type. */
