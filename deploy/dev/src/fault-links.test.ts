@@ -1,19 +1,9 @@
 import { expect, test } from 'vitest'
+import { SURROUNDINGS } from '../test/surroundings.ts'
 import { parseCopies } from './copies.ts'
-import { serviceEnvironment, type Surroundings } from './environment.ts'
+import { serviceEnvironment } from './environment.ts'
 import { linksOf, surroundingsThrough } from './fault-links.ts'
 import { fixedPortPlan } from './ports.ts'
-import type { Secrets } from './secrets.ts'
-
-const SURROUNDINGS: Surroundings = {
-  secrets: undefined as unknown as Secrets,
-  postgresAddress: '127.0.0.1:7432',
-  redisUrl: 'redis://127.0.0.1:7379',
-  natsUrl: 'nats://127.0.0.1:7222',
-  temporalAddress: '127.0.0.1:7233',
-  paymentProviderUrl: 'http://127.0.0.1:7100',
-  addressesOf: (service) => [`${service}:1`, `${service}:2`],
-}
 
 const processes = fixedPortPlan(parseCopies('')).processes
 
@@ -32,11 +22,10 @@ test('each process has a link of its own to each server and copy it is told of',
 })
 
 test('no process with all its links open is told a real address', () => {
-  const secrets = new Proxy({} as Secrets, { get: () => () => '/secret' })
   for (const planned of processes) {
     const links = linksOf(planned, SURROUNDINGS)
     const opened = new Map(links.map(({ name }, index) => [name, `127.0.0.1:${20_000 + index}`]))
-    const through = surroundingsThrough(opened, `${planned.name}-1`, { ...SURROUNDINGS, secrets })
+    const through = surroundingsThrough(opened, `${planned.name}-1`, SURROUNDINGS)
     const told = Object.values(serviceEnvironment(planned, through)).join(' ')
     for (const { upstream } of links) expect(told.split(/[ ,/@]/)).not.toContain(upstream)
     for (const [, address] of opened) expect(told).toContain(address)
