@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { connectBus, FACTS_STREAM, STOCK_STREAM, type StreamSpec } from '@holdfast/bus'
 import { present } from '@holdfast/kernel'
 import { databaseName } from '@holdfast/pg'
-import type { ServiceName } from '@holdfast/rpc'
+import { SERVICE_NAMES, type ServiceName } from '@holdfast/rpc'
 import { systemClock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
 import { connectTemporal, readHistory } from '@holdfast/temporal'
@@ -18,7 +18,6 @@ export interface Place {
   readonly text: string
 }
 
-const SERVICES = ['session', 'cart', 'inventory', 'payment', 'seller', 'checkout'] as const
 const WITHIN_MS = 30_000
 
 /** Which of the canaries stand in which of the places, in any form a dump or log may write them. */
@@ -62,7 +61,7 @@ export async function readMetrics(marketplace: Marketplace): Promise<Place[]> {
 /** Every row of every table of every service, as text. */
 export async function readDatabases(marketplace: Marketplace): Promise<Place[]> {
   const places: Place[] = []
-  for (const service of SERVICES) {
+  for (const service of SERVICE_NAMES) {
     places.push(...(await readDatabase(marketplace, service)))
   }
   return places

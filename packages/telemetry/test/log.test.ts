@@ -20,11 +20,9 @@ async function runWithLogOn(path: string) {
   return { code, errors }
 }
 
-// The device on which every write fails with ENOSPC.
-test('a disk that is full costs lines of the log and not the process', async () => {
-  expect(await runWithLogOn('/dev/full')).toEqual({ code: 0, errors: 'alive\n' })
-})
+/** A disk with room, and the device on which every write fails with ENOSPC, which Linux has. */
+const DISKS = ['/dev/null', ...(process.platform === 'linux' ? ['/dev/full'] : [])]
 
-test('a disk with room does not', async () => {
-  expect(await runWithLogOn('/dev/null')).toEqual({ code: 0, errors: 'alive\n' })
+test.each(DISKS)('a log on %s may lose lines, never the process', async (disk) => {
+  expect(await runWithLogOn(disk)).toEqual({ code: 0, errors: 'alive\n' })
 })
