@@ -12,6 +12,9 @@ function moves(of: MoveTruth['of'], id: string, ...states: readonly string[]): M
   }))
 }
 
+const BUYER = { currency: 'EUR', minor: 500n }
+const SELLER = { currency: 'EUR', minor: -500n }
+
 /** One order that was paid and one that was refused, as they are when everything is right. */
 const GOOD: Truth = {
   orders: [
@@ -21,6 +24,7 @@ const GOOD: Truth = {
       version: 4n,
       parked: false,
       totalMinor: 500n,
+      currency: 'EUR',
       paymentId: 'pay_paid',
       openDuties: 0,
     },
@@ -30,6 +34,7 @@ const GOOD: Truth = {
       version: 2n,
       parked: false,
       totalMinor: 700n,
+      currency: 'EUR',
       paymentId: 'pay_refused',
       openDuties: 0,
     },
@@ -46,6 +51,7 @@ const GOOD: Truth = {
       version: 6n,
       capturedMinor: 500n,
       refundedMinor: 0n,
+      currency: 'EUR',
     },
   ],
   levels: [
@@ -60,7 +66,9 @@ const GOOD: Truth = {
     },
   ],
   claims: [{ cartId: 'crt_paid', orderId: 'ord_paid', state: 'ORDERED' }],
-  entries: [{ entryId: 'ent_1', paymentId: 'pay_paid', postings: 4, sumMinor: 0n }],
+  entries: [
+    { entryId: 'ent_1', paymentId: 'pay_paid', currency: 'EUR', postings: [BUYER, SELLER] },
+  ],
   charges: [{ ref: 'pay_paid', currency: 'EUR', amountMinor: '500' }],
   transactions: [{ kind: 'capture', ref: 'pay_paid', currency: 'EUR', amountMinor: '500' }],
   moves: [
@@ -95,10 +103,26 @@ test('a system at rest in which everything is right has no violation', () => {
 const twice = GOOD.transactions.flatMap((one) => [one, one])
 const refund = { kind: 'refund', ref: 'pay_paid', currency: 'EUR', amountMinor: '-500' } as const
 
+/** Captures and refunds that come to nothing only where currencies are summed. */
+const ABROAD = [
+  { ...refund, currency: 'USD' },
+  { ...refund, amountMinor: '500' },
+]
+
 /** Each planted fault with the invariant that must be named. */
 const PLANTED: readonly (readonly [string, Truth, string])[] = [
-  ['an entry that does not sum to zero', spoiled('entries', { sumMinor: 1n }), 'I1'],
-  ['an entry without postings', spoiled('entries', { postings: 0 }), 'I1'],
+  [
+    'an entry that does not sum to zero',
+    spoiled('entries', { postings: [BUYER, { ...SELLER, minor: -499n }] }),
+    'I1',
+  ],
+  ['an entry without postings', spoiled('entries', { postings: [] }), 'I1'],
+  [
+    'an entry whose postings are in two currencies',
+    spoiled('entries', { postings: [BUYER, { ...SELLER, currency: 'USD' }] }),
+    'I1',
+  ],
+  ['a capture that is booked in another currency', spoiled('payments', { currency: 'USD' }), 'I1'],
   ['a capture that is in no book', { ...GOOD, entries: [] }, 'I1'],
   ['a second charge', { ...GOOD, transactions: twice }, 'I2'],
   [
@@ -111,6 +135,14 @@ const PLANTED: readonly (readonly [string, Truth, string])[] = [
   ],
   ['a paid order without a charge', { ...GOOD, transactions: [] }, 'I2'],
   ['a charge of another amount', spoiled('transactions', { amountMinor: '501' }), 'I2'],
+  ['a charge in another currency', spoiled('transactions', { currency: 'USD' }), 'I2'],
+  ['an authorisation in another currency', spoiled('charges', { currency: 'USD' }), 'I2'],
+  ['a payment in another currency', spoiled('payments', { currency: 'USD' }), 'I2'],
+  [
+    'a charge that was given back in another currency',
+    { ...GOOD, transactions: [...GOOD.transactions, ...ABROAD] },
+    'I2',
+  ],
   ['a charge without an order', { ...GOOD, orders: GOOD.orders.slice(1) }, 'I2'],
   ['a refused order that was charged', spoiled('transactions', { ref: 'pay_refused' }), 'I2'],
   ['a payment that says another amount', spoiled('payments', { refundedMinor: 1n }), 'I2'],

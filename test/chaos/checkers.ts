@@ -58,49 +58,91 @@ export function checkTruth(truth: Truth): readonly Violation[] {
   ]
 }
 
-/** I1: every entry has two postings or more, and they sum to zero. */
+/** I1: every entry has two postings or more, all in its currency, and they sum to zero. */
 function checkLedger({ entries, payments }: Truth): readonly Violation[] {
-  const odd = entries.filter(({ sumMinor, postings }) => sumMinor !== 0n || postings < 2)
-  const booked = new Set(entries.map(({ paymentId }) => paymentId))
-  const missing = payments.filter((one) => one.capturedMinor > 0n && !booked.has(one.paymentId))
+  const odd = entries.flatMap(({ entryId, currency, postings }) => {
+    const sum = postings.reduce((all, { minor }) => all + minor, 0n)
+    const foreign = postings.filter((one) => one.currency !== currency)
+    return [
+      ...(sum === 0n && postings.length >= 2
+        ? []
+        : [violation('I1', `entry ${entryId} sums ${postings.length} postings to ${sum}`)]),
+      ...foreign.map((one) =>
+        violation('I1', `entry ${entryId} in ${currency} has a posting in ${one.currency}`),
+      ),
+    ]
+  })
+  const booked = new Set(entries.map(({ paymentId, currency }) => `${paymentId} ${currency}`))
+  const missing = payments.filter(
+    (one) => one.capturedMinor > 0n && !booked.has(`${one.paymentId} ${one.currency}`),
+  )
   return [
-    ...odd.map((one) => violation('I1', `entry ${one.entryId} sums to ${one.sumMinor}`)),
+    ...odd,
     ...missing.map((one) => violation('I1', `${one.paymentId} was captured and is not booked`)),
   ]
 }
 
+/** What the provider took for each payment, currency by currency. */
+type Taken = ReadonlyMap<string, ReadonlyMap<string, bigint>>
+
+function takenOf({ transactions }: Truth): Taken {
+  const taken = new Map<string, Map<string, bigint>>()
+  for (const { ref, currency, amountMinor } of transactions) {
+    const byCurrency = taken.get(ref) ?? new Map<string, bigint>()
+    byCurrency.set(currency, (byCurrency.get(currency) ?? 0n) + BigInt(amountMinor))
+    taken.set(ref, byCurrency)
+  }
+  return taken
+}
+
+/** The currencies in which something else was taken than this much of this one, in words. */
+function otherThan(
+  taken: Taken,
+  paymentId: string,
+  wanted: { readonly minor: bigint; readonly currency: string },
+): readonly string[] {
+  const byCurrency = taken.get(paymentId) ?? new Map<string, bigint>()
+  return [...new Set([wanted.currency, ...byCurrency.keys()])].flatMap((currency) => {
+    const minor = byCurrency.get(currency) ?? 0n
+    return minor === (currency === wanted.currency ? wanted.minor : 0n)
+      ? []
+      : [`the provider took ${minor} ${currency}`]
+  })
+}
+
 /**
- * I2: what the provider took is the total of a sold order, once, and nothing of any other, and the
- * order's payment says the same.
+ * I2: what the provider took is the total of a sold order, once and in its currency, and nothing of
+ * any other, and the order's payment says the same.
  */
-function checkCharges({ orders, payments, charges, transactions }: Truth): readonly Violation[] {
+function checkCharges(truth: Truth): readonly Violation[] {
+  const { orders, payments, charges, transactions } = truth
   const ordered = new Map(orders.map((order) => [order.paymentId, order]))
   const found: Violation[] = []
-  const net = new Map<string, bigint>()
+  const taken = takenOf(truth)
   const captures = new Map<string, number>()
-  for (const { ref, kind, amountMinor } of transactions) {
-    net.set(ref, (net.get(ref) ?? 0n) + BigInt(amountMinor))
+  for (const { ref, kind } of transactions) {
     if (kind === 'capture') captures.set(ref, (captures.get(ref) ?? 0) + 1)
     if (!ordered.has(ref)) found.push(violation('I2', `${ref} was charged without an order`))
   }
-  for (const { orderId, paymentId, state, totalMinor } of orders) {
-    const wanted = SOLD.has(state) ? totalMinor : 0n
-    const taken = net.get(paymentId) ?? 0n
-    if (taken !== wanted) {
-      found.push(violation('I2', `${orderId} is ${state}, and the provider took ${taken}`))
+  for (const { orderId, paymentId, state, totalMinor, currency } of orders) {
+    const wanted = { minor: SOLD.has(state) ? totalMinor : 0n, currency }
+    for (const other of otherThan(taken, paymentId, wanted)) {
+      found.push(violation('I2', `${orderId} is ${state}, and ${other}`))
     }
     const times = captures.get(paymentId) ?? 0
     const authorised = charges.filter(({ ref }) => ref === paymentId)
     if (SOLD.has(state) && authorised.length !== 1) {
       found.push(violation('I2', `${orderId} was authorised ${authorised.length} times`))
     }
+    for (const foreign of authorised.filter((one) => one.currency !== currency)) {
+      found.push(violation('I2', `${orderId} was authorised in ${foreign.currency}`))
+    }
     if (times > 1) found.push(violation('I2', `${orderId} was captured ${times} times`))
   }
-  for (const { paymentId, orderId, capturedMinor, refundedMinor } of payments) {
-    const kept = capturedMinor - refundedMinor
-    const taken = net.get(paymentId) ?? 0n
-    if (kept !== taken) {
-      found.push(violation('I2', `${paymentId} says ${kept}, and the provider took ${taken}`))
+  for (const { paymentId, orderId, capturedMinor, refundedMinor, currency } of payments) {
+    const kept = { minor: capturedMinor - refundedMinor, currency: currency ?? '' }
+    for (const other of otherThan(taken, paymentId, kept)) {
+      found.push(violation('I2', `${paymentId} says ${kept.minor} ${kept.currency}, and ${other}`))
     }
     if (ordered.get(paymentId)?.orderId !== orderId) {
       found.push(violation('I2', `${paymentId} is for ${orderId}, which does not know it`))

@@ -9,6 +9,7 @@ export interface OrderTruth {
   readonly version: bigint
   readonly parked: boolean
   readonly totalMinor: bigint
+  readonly currency: string
   readonly paymentId: string
   /** What it still owes to other services. */
   readonly openDuties: number
@@ -40,6 +41,8 @@ export interface PaymentTruth {
   readonly version: bigint
   readonly capturedMinor: bigint
   readonly refundedMinor: bigint
+  /** Undefined where it was given up before it was made. */
+  readonly currency: string | undefined
 }
 
 /** A stock level and what its movements come to. */
@@ -60,12 +63,12 @@ export interface ClaimTruth {
   readonly state: string
 }
 
-/** An entry of the ledger. */
+/** An entry of the ledger with its postings; the currency of each is that of its account. */
 export interface EntryTruth {
   readonly entryId: string
   readonly paymentId: string
-  readonly postings: number
-  readonly sumMinor: bigint
+  readonly currency: string
+  readonly postings: readonly { readonly currency: string; readonly minor: bigint }[]
 }
 
 /** What the databases and the provider's own ledger hold. */
@@ -118,7 +121,7 @@ async function read<T>(pool: Pool, sql: string, to: (row: Row) => T): Promise<re
 
 type Row = Readonly<Record<string, string | number | boolean | null>>
 
-const ORDERS = `SELECT order_id, state, version, parked, total_minor, payment_id,
+const ORDERS = `SELECT order_id, state, version, parked, total_minor, currency, payment_id,
     (SELECT count(*)::int FROM order_duty d
      WHERE d.order_id = purchase.order_id AND d.done_at IS NULL) AS duties
   FROM purchase`
@@ -129,6 +132,7 @@ const toOrder = (row: Row): OrderTruth => ({
   version: BigInt(String(row['version'])),
   parked: row['parked'] === true,
   totalMinor: BigInt(String(row['total_minor'])),
+  currency: String(row['currency']),
   paymentId: idFromUuid('payment', String(row['payment_id'])),
   openDuties: Number(row['duties']),
 })
@@ -145,7 +149,8 @@ const toHold = (row: Row): HoldTruth => ({
   units: Number(row['units']),
 })
 
-const PAYMENTS = `SELECT payment_id, order_id, state, version, captured_minor, refunded_minor
+const PAYMENTS = `SELECT payment_id, order_id, state, version, captured_minor, refunded_minor,
+    currency
   FROM payment`
 
 const toPayment = (row: Row): PaymentTruth => ({
@@ -155,6 +160,7 @@ const toPayment = (row: Row): PaymentTruth => ({
   version: BigInt(String(row['version'])),
   capturedMinor: BigInt(String(row['captured_minor'])),
   refundedMinor: BigInt(String(row['refunded_minor'])),
+  currency: row['currency'] === null ? undefined : String(row['currency']),
 })
 
 const LEVELS = `SELECT l.item_id, l.on_hand, l.reserved, l.version,
@@ -182,16 +188,25 @@ const toClaim = (row: Row): ClaimTruth => ({
   state: String(row['state']),
 })
 
-const ENTRIES = `SELECT entry_id, payment_id, count(leg)::int AS postings,
-    coalesce(sum(minor), 0)::text AS sum
-  FROM entry LEFT JOIN posting USING (entry_id) GROUP BY entry_id, payment_id`
+const ENTRIES = `SELECT entry_id, e.payment_id, e.currency,
+    array_agg(coalesce(a.currency, '')) FILTER (WHERE p.leg IS NOT NULL) AS currencies,
+    array_agg(p.minor::text) FILTER (WHERE p.leg IS NOT NULL) AS minors
+  FROM entry e LEFT JOIN posting p USING (entry_id) LEFT JOIN account a USING (account_id)
+  GROUP BY entry_id`
 
-const toEntry = (row: Row): EntryTruth => ({
-  entryId: String(row['entry_id']),
-  paymentId: idFromUuid('payment', String(row['payment_id'])),
-  postings: Number(row['postings']),
-  sumMinor: BigInt(String(row['sum'])),
-})
+const toEntry = (row: Row): EntryTruth => {
+  const currencies = (row['currencies'] ?? []) as readonly string[]
+  const minors = (row['minors'] ?? []) as readonly string[]
+  return {
+    entryId: String(row['entry_id']),
+    paymentId: idFromUuid('payment', String(row['payment_id'])),
+    currency: String(row['currency']),
+    postings: minors.map((minor, at) => ({
+      currency: currencies[at] ?? '',
+      minor: BigInt(minor),
+    })),
+  }
+}
 
 function movesOf(of: MoveTruth['of'], table: string): string {
   return `SELECT '${of}' AS of, ${of}_id AS id, version, from_state, to_state FROM ${table}
