@@ -24,7 +24,7 @@ export interface CollectedSpan {
 export interface Collector extends AsyncDisposable {
   /**
    * For OTEL_EXPORTER_OTLP_ENDPOINT. `GET /spans` answers all spans as JSON, `PUT /hang` leaves
-   * every export without an answer until `PUT /answer`.
+   * every export without an answer until `PUT /answer`, and `GET /hung` counts these exports.
    */
   readonly url: string
 }
@@ -35,15 +35,17 @@ const SPANS_MAX = 50_000
 /** Starts it on a free port of this machine. */
 export async function startCollector(): Promise<Collector> {
   const spans: CollectedSpan[] = []
-  let hangs = false
+  let [hangs, hung] = [false, 0]
   const answer = (request: IncomingMessage, response: ServerResponse, body: Buffer): void => {
     if (request.method === 'GET') {
-      response.end(JSON.stringify(spans))
+      response.end(JSON.stringify(request.url === '/hung' ? hung : spans))
       return
     }
     if (request.method === 'PUT') hangs = request.url === '/hang'
-    else if (hangs) return
-    else spans.push(...spansIn(body))
+    else if (hangs) {
+      hung += 1
+      return
+    } else spans.push(...spansIn(body))
     if (spans.length > SPANS_MAX) spans.splice(0, spans.length - SPANS_MAX)
     response.end()
   }
@@ -67,6 +69,11 @@ export async function startCollector(): Promise<Collector> {
 /** What the collector at `url` was sent so far. */
 export async function collectedSpans(url: string): Promise<readonly CollectedSpan[]> {
   return (await (await fetch(`${url}/spans`)).json()) as CollectedSpan[]
+}
+
+/** How many exports the collector at `url` has left without an answer so far. */
+export async function hungExports(url: string): Promise<number> {
+  return Number(await (await fetch(`${url}/hung`)).text())
 }
 
 /** Has the collector at `url` leave exports without an answer, or answer them again. */

@@ -1,6 +1,6 @@
 import { inject } from 'vitest'
 import { type Marketplace, marketplaceOn } from '../marketplace.ts'
-import { type CollectedSpan, collectedSpans, letCollector } from './collector.ts'
+import { type CollectedSpan, collectedSpans, hungExports, letCollector } from './collector.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -19,11 +19,18 @@ export async function readSpans(): Promise<readonly CollectedSpan[]> {
   return collectedSpans(inject('collectorUrl'))
 }
 
-/** Runs `work` while the collector takes connections and answers nothing. */
-export async function whileCollectorHangs(work: () => Promise<void>): Promise<void> {
-  await letCollector(inject('collectorUrl'), 'hang')
+/**
+ * Runs `work` while the collector takes connections and answers nothing; `hung` counts the exports
+ * that got no answer since.
+ */
+export async function whileCollectorHangs(
+  work: (hung: () => Promise<number>) => Promise<void>,
+): Promise<void> {
+  const url = inject('collectorUrl')
+  const before = await hungExports(url)
+  await letCollector(url, 'hang')
   try {
-    await work()
+    await work(async () => (await hungExports(url)) - before)
   } finally {
     await letCollector(inject('collectorUrl'), 'answer')
   }
