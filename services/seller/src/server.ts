@@ -34,6 +34,7 @@ import {
 } from '@holdfast/temporal'
 import { VAULT_MIGRATIONS, createFileKeyService, createVault } from '@holdfast/vault'
 import { MESSAGES, WORKFLOW_TYPES, sellerWorkflowId } from '@holdfast/workflows/contract'
+import { RUN_DETAILS } from './domain-texts.ts'
 import { access } from './access.ts'
 import { type ActivityParts, createActivities } from './activities.ts'
 import { createInventoryClient, createOwnerGranter, createSessionDoor } from './clients.ts'
@@ -328,21 +329,6 @@ const SIGNALS = {
   reviewed: MESSAGES.sellerReviewed,
   decided: MESSAGES.sellerDecided,
 } as const
-
-/** What the Web UI says about a seller's run, for a person who has never seen the code. */
-const RUN_DETAILS = [
-  'What a seller has to hand in, when it runs out, and who has to be reminded.',
-  [
-    "The seller's rows are the truth (`GetSeller`). This run waits, reminds, and does what",
-    'falls due; it is signalled when the rows change, reads them again at least once a day, and',
-    'ends when the seller is closed.',
-  ].join(' '),
-  [
-    'Decisions are made by `ReviewRequirement`, `ApproveSeller`, `RejectSeller`, `SuspendSeller`',
-    'and `ReinstateSeller`, never here.',
-  ].join(' '),
-  'A run that was lost or terminated is begun again within hours.',
-].join('\n\n')
 
 function signalsThrough(link: TemporalLink, taskQueue: string): JobParts['signalSeller'] {
   return async (sellerId: SellerId, name) => {
