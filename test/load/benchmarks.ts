@@ -8,6 +8,7 @@ import { fly } from './flight.ts'
 import { type House, openHouse } from './house.ts'
 import { buyMany } from './purchases.ts'
 import type { Result } from './result.ts'
+import { measureRpc } from './rpc.ts'
 
 /** What a run may use. */
 export interface RunContext {
@@ -67,5 +68,10 @@ export const BENCHMARKS: readonly Benchmark[] = [
     name: 'checkout-latency',
     summary: 'time to the first answer at 1 and 8 in flight, by that of the smallest workflow',
     run: onOneMarketplace(measureLatency),
+  },
+  {
+    name: 'rpc',
+    summary: 'CPU time of a call by that of grpc-js alone, and of a refused one by a served one',
+    run: measureRpc,
   },
 ]
