@@ -6,6 +6,7 @@ import { measureRate } from './checkout-rate.ts'
 import { type Echo, openEcho } from './echo.ts'
 import { fly } from './flight.ts'
 import { type House, openHouse } from './house.ts'
+import { measureMemory } from './memory.ts'
 import { buyMany } from './purchases.ts'
 import type { Result } from './result.ts'
 import { measureRpc } from './rpc.ts'
@@ -73,5 +74,10 @@ export const BENCHMARKS: readonly Benchmark[] = [
     name: 'rpc',
     summary: 'CPU time of a call by that of grpc-js alone, and of a refused one by a served one',
     run: measureRpc,
+  },
+  {
+    name: 'memory',
+    summary: 'what each idle process of a service keeps resident',
+    run: measureMemory,
   },
 ]
