@@ -55,7 +55,7 @@ async function buy(): Promise<TracedCaller> {
 /** What a span is a part of, in a word. */
 function kindOf({ library, kind, name }: CollectedSpan): string {
   const short = library.split('/').at(-1)?.replace('instrumentation-', '') ?? ''
-  if (short === 'grpc') return `grpc ${kind}`
+  if (name.startsWith('grpc.')) return `grpc ${kind}`
   if (short === 'pg' || short === 'ioredis') return short
   return name.split(':')[0] ?? ''
 }

@@ -1,5 +1,5 @@
 import { type Clock, HoldfastError, OutcomeUnknown, Unavailable } from '@holdfast/kernel'
-import { counter } from '@holdfast/telemetry'
+import { counter, tellCallStatus, withMadeCall } from '@holdfast/telemetry'
 import { type IPolicy, isBrokenCircuitError } from 'cockatiel'
 import { ClientError, Metadata, Status } from 'nice-grpc-common'
 import type { ServiceTokenSource } from './auth.ts'
@@ -40,6 +40,8 @@ export type RawMethod = (request: unknown, options: object) => unknown
 export interface ClientCall {
   /** The method's name in the definition. */
   readonly name: string
+  /** `/holdfast.cart.v1.CartService/GetCart` */
+  readonly path: string
   readonly call: RawMethod
   readonly request: unknown
   readonly scope: CallScope
@@ -127,7 +129,8 @@ function failureOf(error: unknown, calls: ClientCalls, name: string): unknown {
 
 async function attempt(calls: ClientCalls, one: ClientCall): Promise<unknown> {
   const { metadata, givenMs } = await prepare(calls, one, calls.timeoutMs)
-  const send = async (): Promise<unknown> => {
+  const send = async (traceparent: string | undefined): Promise<unknown> => {
+    if (traceparent !== undefined) metadata.set('traceparent', traceparent)
     const trailer: Trailer = { details: undefined }
     using limit = limitFor(calls, one, givenMs)
     try {
@@ -138,7 +141,8 @@ async function attempt(calls: ClientCalls, one: ClientCall): Promise<unknown> {
       throw wireFailure(error, { calls, one, limit, trailer, givenMs })
     }
   }
-  return calls.breaker === undefined ? send() : calls.breaker.execute(send)
+  const traced = (): Promise<unknown> => withMadeCall(one.path, send)
+  return calls.breaker === undefined ? traced() : calls.breaker.execute(traced)
 }
 
 /** Reads a stream until it ends, fails, or its reader leaves. */
@@ -211,6 +215,7 @@ function wireFailure(
   if (error instanceof HoldfastError) return error
   const code = codeOf(error, limit)
   if (code === undefined) return error
+  tellCallStatus(code)
   if (code === Status.DEADLINE_EXCEEDED) calls.line.missed()
   else if (trailer.details !== undefined) calls.line.heard()
   const failure = callFailure({

@@ -103,14 +103,15 @@ export function createRpcClient<S extends RpcServiceDefinition>(
   }
   const methods = Object.fromEntries(
     Object.entries(definition.methods).map(([name, method]) => {
+      const path = `/${definition.fullName}/${method.name}`
       const call: RawMethod = (request, how) => line.present()[name]?.(request, how)
       return [
         name,
         method.responseStream
           ? (request: unknown, scope: CallScope) =>
-              streamCall(calls, { name, call, request, scope })
+              streamCall(calls, { name, path, call, request, scope })
           : (request: unknown, scope: CallScope) =>
-              unaryCall(calls, { name, call, request, scope }),
+              unaryCall(calls, { name, path, call, request, scope }),
       ]
     }),
   )

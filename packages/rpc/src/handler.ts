@@ -1,5 +1,6 @@
 import { status as GrpcStatus } from '@grpc/grpc-js'
 import { crashPoint } from '@holdfast/kernel'
+import { tellCallStatus, withServedCall } from '@holdfast/telemetry'
 import type { CallContext as GrpcContext, ServerError } from 'nice-grpc-common'
 import { type MethodSetting, admit, measure, refuse } from './call.ts'
 import { endFailure, startCallTime } from './call-time.ts'
@@ -19,7 +20,23 @@ export function wrapHandler(setting: MethodSetting, handler: AnyHandler) {
     : (request: unknown, grpc: GrpcContext) => serveUnary(setting, handler, request, grpc)
 }
 
-async function serveUnary(
+function serveUnary(
+  setting: MethodSetting,
+  handler: AnyHandler,
+  request: unknown,
+  grpc: GrpcContext,
+): Promise<unknown> {
+  const traceparent = grpc.metadata.get('traceparent')
+  return withServedCall(
+    {
+      path: setting.path,
+      traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+    },
+    () => serveTraced(setting, handler, request, grpc),
+  )
+}
+
+async function serveTraced(
   setting: MethodSetting,
   handler: AnyHandler,
   request: unknown,
@@ -77,5 +94,6 @@ async function* checkEach(setting: MethodSetting, requests: unknown): AsyncGener
 
 function counted(error: ServerError, done: (code: string) => void): ServerError {
   done(GrpcStatus[error.code] ?? String(error.code))
+  tellCallStatus(error.code)
   return error
 }

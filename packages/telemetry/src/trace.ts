@@ -6,12 +6,14 @@ import {
   type Span,
   SpanKind,
   SpanStatusCode,
+  TraceFlags,
   trace,
 } from '@opentelemetry/api'
+import { activeTracing } from './active-tracing.ts'
 import { type FieldValue, isAllowedName } from './redact.ts'
 
-/** What a span stands for: own work, a call to somebody else, a message sent or one taken. */
-export type SpanRole = 'internal' | 'client' | 'producer' | 'consumer'
+/** What a span stands for: own work, a call made or served, a message sent or one taken. */
+export type SpanRole = 'internal' | 'client' | 'server' | 'producer' | 'consumer'
 
 /** What is said of a piece of work when it begins. */
 export interface SpanSpec {
@@ -27,6 +29,7 @@ export interface SpanSpec {
 const KINDS: Readonly<Record<SpanRole, SpanKind>> = {
   internal: SpanKind.INTERNAL,
   client: SpanKind.CLIENT,
+  server: SpanKind.SERVER,
   producer: SpanKind.PRODUCER,
   consumer: SpanKind.CONSUMER,
 }
@@ -65,6 +68,47 @@ export async function withMessageSpan(
   work: () => Promise<void> | void,
 ): Promise<void> {
   await (spec.parent === undefined ? work() : withSpan(spec, work))
+}
+
+/**
+ * Serves a gRPC call as a part of the trace it came with, or as the first of its own. What its
+ * caller's trace leaves out is left out here as well, and costs no span. `path` is the method's,
+ * `traceparent` the caller's header.
+ */
+export async function withServedCall<T>(
+  { path, traceparent }: { readonly path: string; readonly traceparent: string | undefined },
+  work: () => Promise<T>,
+): Promise<T> {
+  if (activeTracing() === undefined) return work()
+  const remote = contextOf(traceparent)
+  if (isLeftOut(remote)) return context.with(remote, work)
+  return withSpan({ name: callName(path), role: 'server', parent: traceparent }, work)
+}
+
+/** Makes a gRPC call as a part of the trace at hand; `work` sends the traceparent it is given. */
+export async function withMadeCall<T>(
+  path: string,
+  work: (traceparent: string | undefined) => Promise<T>,
+): Promise<T> {
+  if (activeTracing() === undefined) return work(undefined)
+  if (isLeftOut(context.active())) return work(currentTraceparent())
+  return withSpan({ name: callName(path), role: 'client' }, () => work(currentTraceparent()))
+}
+
+/** Notes on the span at hand how a gRPC call ended: its status code, 0 to 16. */
+export function tellCallStatus(code: number): void {
+  trace.getActiveSpan()?.setAttribute('rpc.grpc.status_code', code)
+}
+
+/** `grpc.holdfast.cart.v1.CartService/GetCart`, as OpenTelemetry's own instrumentation has it. */
+function callName(path: string): string {
+  return `grpc.${path.slice(1)}`
+}
+
+/** True inside a trace that was decided not to be recorded. */
+function isLeftOut(at: Context): boolean {
+  const span = trace.getSpanContext(at)
+  return span !== undefined && (span.traceFlags & TraceFlags.SAMPLED) === 0
 }
 
 /** The trace id of the work at hand, 32 hex digits, or undefined outside a recorded trace. */

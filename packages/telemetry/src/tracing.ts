@@ -1,6 +1,5 @@
 import { register } from 'node:module'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
-import { GrpcInstrumentation } from '@opentelemetry/instrumentation-grpc'
 import { IORedisInstrumentation } from '@opentelemetry/instrumentation-ioredis'
 import { PgInstrumentation } from '@opentelemetry/instrumentation-pg'
 import { resourceFromAttributes } from '@opentelemetry/resources'
@@ -14,9 +13,10 @@ const spans = counter(
 )
 
 /**
- * Starts exporting traces of gRPC, Postgres and Redis calls by OTLP (protobuf over HTTP),
- * configured by OpenTelemetry's standard environment variables. Call once, before those libraries
- * are loaded. A collector that is away costs spans and nothing else.
+ * Starts exporting traces of Postgres and Redis calls, and of what this package's functions are
+ * told of, by OTLP (protobuf over HTTP), configured by OpenTelemetry's standard environment
+ * variables. Call once, before those libraries are loaded. A collector that is away costs spans and
+ * nothing else.
  */
 export function startTracing(): void {
   // ioredis is ESM-loaded and can only be patched through the loader hook.
@@ -41,7 +41,6 @@ export function startTracing(): void {
     metricReaders: [],
     logRecordProcessors: [],
     instrumentations: [
-      new GrpcInstrumentation(),
       // Statements carry names, never values; parameters are not recorded.
       new PgInstrumentation({ requireParentSpan: true, enhancedDatabaseReporting: false }),
       new IORedisInstrumentation({ dbStatementSerializer: (command) => command }),
