@@ -96,6 +96,22 @@ export const PEOPLE_MUTANTS: readonly Mutant[] = [
     proof: rpcTest('auth-revocations.test.ts', 'I16: a lapsed lease and an ended session'),
   },
   {
+    name: 'a stream that was let in is asked no more',
+    invariant: 'I16',
+    places: [
+      {
+        file: 'packages/rpc/src/stream-token.ts',
+        find: 'await authenticator.authenticate(authorization, time.scope)',
+        replace: '',
+      },
+    ],
+    proof: {
+      suite: 'integration',
+      file: 'packages/rpc/test/stream-token.test.ts',
+      test: 'I16: the stream of',
+    },
+  },
+  {
     name: "a seller's member passes for the member of any seller",
     invariant: 'I17',
     places: [

@@ -1,19 +1,25 @@
-import { OutcomeUnknown, Unavailable, unreachable, type HoldfastError } from '@holdfast/kernel'
+import { OutcomeUnknown, Unavailable, unreachable } from '@holdfast/kernel'
 import type { CallContext as GrpcContext } from 'nice-grpc-common'
 import { DEADLINE_KEY } from './admission.ts'
 import type { CallScope } from './context.ts'
 import { grantedMs } from './deadline.ts'
 import type { MethodSetting } from './call.ts'
 
-/** Why a served call has to end: its caller left, its time is over, or the server goes. */
-export type CallEnd = 'caller' | 'time' | 'shutdown'
+/**
+ * Why a served call has to end: its caller left, its time is over, the server goes, or its caller
+ * is let in no more.
+ */
+type CallEnd = 'caller' | 'time' | 'shutdown' | { readonly refused: unknown }
 
 /** The time of one served call; dispose it when the call is answered. */
 export interface CallTime extends Disposable {
   readonly scope: CallScope
   /** Granted on arrival, ms; 0 when the caller's deadline had passed by then. */
   readonly grantedMs: number
-  endedBy(): CallEnd | undefined
+  /** What the call is answered with when it had to end; undefined while it need not. */
+  endFailure(): unknown
+  /** Ends the call with `failure`, unless it has ended. */
+  refuse(failure: unknown): void
   /**
    * Rejects when the call has to be answered without its handler; its caller's leaving is no
    * reason, because nobody hears that answer.
@@ -36,7 +42,7 @@ export function startCallTime(setting: MethodSetting, grpc: GrpcContext): CallTi
     if (endedBy !== undefined || done.signal.aborted) return
     endedBy = by
     stop.abort()
-    if (by !== 'caller') reject(endFailure(by, false))
+    if (by !== 'caller') reject(endFailure(by, method.responseStream))
   }
   // Watchers are sent on to another copy at once; calls that do work may finish until the cut.
   const over = method.responseStream ? shutdown.draining : shutdown.cut
@@ -46,7 +52,8 @@ export function startCallTime(setting: MethodSetting, grpc: GrpcContext): CallTi
   return {
     scope: { deadlineAtMs: clock.monotonicMs() + timeoutMs, signal: stop.signal },
     grantedMs: timeoutMs,
-    endedBy: () => endedBy,
+    endFailure: () => endedBy && endFailure(endedBy, method.responseStream),
+    refuse: (failure) => end({ refused: failure }),
     overdue,
     [Symbol.dispose]: () => {
       done.abort(ANSWERED)
@@ -65,7 +72,8 @@ function follow(signal: AbortSignal, listener: () => void): () => void {
 }
 
 /** What a call that had to end is answered with. */
-export function endFailure(by: CallEnd, isStream: boolean): HoldfastError {
+function endFailure(by: CallEnd, isStream: boolean): unknown {
+  if (typeof by === 'object') return by.refused
   switch (by) {
     case 'caller':
       return new OutcomeUnknown('The caller left before the answer.')

@@ -7,7 +7,7 @@ import type { z } from 'zod'
 import { type AccessRow, requireAccess } from './access.ts'
 import type { Authenticator } from './auth.ts'
 import { type Caller, principalsOf } from './caller.ts'
-import { type CallTime, endFailure } from './call-time.ts'
+import type { CallTime } from './call-time.ts'
 import type { CallContext } from './context.ts'
 import { UndecodableRequest } from './decode.ts'
 import type { RpcMethodDefinition } from './definition.ts'
@@ -50,13 +50,17 @@ export async function admit(
   const { scope } = time
   if (time.grantedMs <= 0) throw tooLate()
   if (request instanceof UndecodableRequest) throw request.failure
-  const authorization = setting.access.ignoresToken ? undefined : grpc.metadata.get('authorization')
-  const caller = await setting.authenticator.authenticate(authorization, scope)
+  const caller = await setting.authenticator.authenticate(tokenOf(setting, grpc), scope)
   requireAccess(caller, setting.access)
   const checked = setting.method.requestStream ? request : validate(setting.schema, request)
   // Finding out who calls may have taken all the time there was.
   if (scope.signal.aborted) throw tooLate()
   return { call: contextFor({ setting, caller, scope, request, grpc }), checked }
+}
+
+/** The `authorization` header, where the method looks at it. */
+export function tokenOf({ access }: MethodSetting, grpc: GrpcContext): string | undefined {
+  return access.ignoresToken ? undefined : grpc.metadata.get('authorization')
 }
 
 function tooLate(): Unavailable {
@@ -118,11 +122,9 @@ export function refuse(
   thrown: unknown,
   time: CallTime,
 ): ServerError {
-  const end = time.endedBy()
   // Work that heeds its signal ends in an abort, which is no bug.
   const isAbort = thrown instanceof Error && ABORT_NAMES.has(thrown.name)
-  const error =
-    isAbort && end !== undefined ? endFailure(end, setting.method.responseStream) : thrown
+  const error = (isAbort ? time.endFailure() : undefined) ?? thrown
   // Only a bug is reported under an id.
   const incidentId = isHoldfastError(error) ? '' : idFromUuid('incident', randomUUIDv7())
   const reply = replyFor(error, incidentId)

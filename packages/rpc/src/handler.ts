@@ -2,10 +2,11 @@ import { status as GrpcStatus } from '@grpc/grpc-js'
 import { crashPoint } from '@holdfast/kernel'
 import { tellCallStatus, withServedCall } from '@holdfast/telemetry'
 import type { CallContext as GrpcContext, ServerError } from 'nice-grpc-common'
-import { type MethodSetting, admit, measure, refuse } from './call.ts'
-import { endFailure, startCallTime } from './call-time.ts'
+import { type MethodSetting, admit, measure, refuse, tokenOf } from './call.ts'
+import { startCallTime } from './call-time.ts'
 import type { CallContext } from './context.ts'
 import { UndecodableRequest } from './decode.ts'
+import { keepProving } from './stream-token.ts'
 import { validate } from './validate.ts'
 
 type AnyHandler = (request: unknown, call: CallContext) => unknown
@@ -71,10 +72,11 @@ async function* serveStream(
   try {
     const { call, checked } = await admit(setting, request, grpc, time)
     const input = setting.method.requestStream ? checkEach(setting, checked) : checked
+    using _ = keepProving({ ...setting, authorization: tokenOf(setting, grpc), time })
     yield* handler(input, call) as AsyncIterable<unknown>
-    const end = time.endedBy()
+    const failure = time.endFailure()
     // A stream that was ended must not look like one that is complete.
-    if (end !== undefined) throw endFailure(end, true)
+    if (failure !== undefined) throw failure
     code = 'OK'
   } catch (error) {
     const refusal = refuse(setting, grpc, error, time)

@@ -36,7 +36,7 @@ export interface ServerUnderTest extends AsyncDisposable {
   stream: (call: CallContext) => AsyncIterable<WatchStockResponse>
   /** Who every caller is, unless `callerOf` says otherwise. */
   caller: Caller
-  callerOf: (authorization: string | undefined) => Caller
+  callerOf: (authorization: string | undefined) => Caller | Promise<Caller>
   isReady: boolean
   dependencies: Record<string, boolean>
   /** Calls whose handler has begun. */
