@@ -9,7 +9,7 @@ import type { MethodSetting } from './call.ts'
  * Why a served call has to end: its caller left, its time is over, the server goes, or its caller
  * is let in no more.
  */
-type CallEnd = 'caller' | 'time' | 'shutdown' | { readonly refused: unknown }
+type CallEnd = 'caller' | 'time' | 'shutdown' | { readonly refused: Error }
 
 /** The time of one served call; dispose it when the call is answered. */
 export interface CallTime extends Disposable {
@@ -17,9 +17,9 @@ export interface CallTime extends Disposable {
   /** Granted on arrival, ms; 0 when the caller's deadline had passed by then. */
   readonly grantedMs: number
   /** What the call is answered with when it had to end; undefined while it need not. */
-  endFailure(): unknown
+  endFailure(): Error | undefined
   /** Ends the call with `failure`, unless it has ended. */
-  refuse(failure: unknown): void
+  refuse(failure: Error): void
   /**
    * Rejects when the call has to be answered without its handler; its caller's leaving is no
    * reason, because nobody hears that answer.
@@ -72,7 +72,7 @@ function follow(signal: AbortSignal, listener: () => void): () => void {
 }
 
 /** What a call that had to end is answered with. */
-function endFailure(by: CallEnd, isStream: boolean): unknown {
+function endFailure(by: CallEnd, isStream: boolean): Error {
   if (typeof by === 'object') return by.refused
   switch (by) {
     case 'caller':

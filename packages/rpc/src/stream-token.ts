@@ -39,6 +39,6 @@ async function look(
       await authenticator.authenticate(authorization, time.scope)
     }
   } catch (error) {
-    time.refuse(error)
+    time.refuse(error instanceof Error ? error : new Error('A look failed.', { cause: error }))
   }
 }

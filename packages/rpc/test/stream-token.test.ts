@@ -45,17 +45,16 @@ async function startReading(token?: string) {
   const authorization = token && `Bearer ${token}`
   const reader = { authorization, beats: 0, leaves: false, end: undefined as unknown }
   const read = async () => {
+    await using _ = inventory
     const request = { sellerId: '', itemIds: [], cursor: '' }
-    for await (const _ of inventory.watchStock(request, scope(60_000))) {
+    for await (const _beat of inventory.watchStock(request, scope(60_000))) {
       reader.beats += 1
       if (reader.leaves) return
     }
   }
-  const ended = read()
-    .catch((error: unknown) => {
-      reader.end = error
-    })
-    .finally(async () => inventory[Symbol.asyncDispose]())
+  const ended = read().catch((error: unknown) => {
+    reader.end = error
+  })
   await eventually(() => reader.beats > 0, STREAM)
   return { reader, ended }
 }
