@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { applyExceptions, exceptionProblems } from './exceptions.ts'
 import { checkDocstrings } from './rule-docstrings.ts'
 import { checkDocuments } from './rule-documents.ts'
+import { checkPages } from './rule-pages.ts'
 import { checkPlaces } from './rule-places.ts'
 import { checkProtos } from './rule-protos.ts'
 import { checkReasons } from './rule-reasons.ts'
@@ -140,6 +141,17 @@ test('docstrings: an export says more than its name', () => {
   expect(found(checkDocstrings, path, group)).toEqual([])
   expect(found(checkDocstrings, path, `${group}\nexport const C = 3\n`)).toEqual(['C'])
   expect(found(checkDocstrings, 'services/cart/src/store.ts', fn)).toEqual([])
+})
+
+test('pages: a package begins with its promise and its traps', () => {
+  const path = 'packages/pg/src/index.ts'
+  const door = `export ${STAR} from './db.ts'\n`
+  const page = '/**\n * Postgres.\n *\n * Promise: a.\n *\n * Traps. b.\n */\n'
+  expect(found(checkPages, path, `${page}${door}`)).toEqual([])
+  expect(found(checkPages, path, door)).toEqual(['Promise', 'Traps'])
+  expect(found(checkPages, path, `${door}${page}`)).toEqual(['Promise', 'Traps'])
+  expect(found(checkPages, path, page.replace('Traps', 'Beware'))).toEqual(['Traps'])
+  expect(found(checkPages, 'packages/pg/src/db.ts', door)).toEqual([])
 })
 
 test('tests: each runs, is named once and is called test', () => {

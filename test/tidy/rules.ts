@@ -4,6 +4,7 @@ import { checkManifests } from './rule-manifests.ts'
 import { checkMigrations } from './rule-migrations.ts'
 import type { MigrationHashes } from './rule-migrations.ts'
 import { checkNames } from './rule-names.ts'
+import { checkPages } from './rule-pages.ts'
 import { checkPlaces } from './rule-places.ts'
 import { checkProtos } from './rule-protos.ts'
 import { checkReasons } from './rule-reasons.ts'
@@ -31,6 +32,7 @@ export function houseRules(
     migrations: checkMigrations(hashes),
     protos: checkProtos,
     docstrings: checkDocstrings,
+    pages: checkPages,
     tests: checkTests,
     places: checkPlaces,
     manifests: checkManifests,

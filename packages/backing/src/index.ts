@@ -1,3 +1,17 @@
+/**
+ * Finds, makes, starts, watches and ends the servers that the services stand on, for `npm start`
+ * and for tests. Nothing in a deployment uses it.
+ *
+ * Promise: a busy port is told before anything is built or started; a server that dies is started
+ * again on its own port; every one is ended within 10 s of a stop, and by the next start on the
+ * same folder when even its guards were killed; what cannot be had is a SetupError that says what
+ * to do.
+ *
+ * Traps. An address in the environment wins over everything, and such a server is never ended.
+ * Children live in process groups of their own: Ctrl-C does not reach them, so `stop` must be
+ * called. As root, Postgres runs as another user, and its files may lie elsewhere. `durable: false`
+ * loses data at a crash of the machine. A port that was free may be taken before it is used.
+ */
 export * from './backing.ts'
 export { type Source } from './choice.ts'
 export * from './fault-proxy.ts'
