@@ -41,7 +41,9 @@ function treeSuite(name: string, realServers: boolean) {
 
 function homeSuite(name: string, inside: string, realServers: boolean) {
   const patterns = homes.map((home) => `${home}/${inside}/**/*.test.ts`)
-  return suite(name, folder?.startsWith('test') === true ? [] : patterns, realServers)
+  const { test } = suite(name, folder?.startsWith('test') === true ? [] : patterns, realServers)
+  // With real servers the limits of outages and leases are real: one file at a time.
+  return { test: { ...test, fileParallelism: !realServers } }
 }
 
 /** One marketplace for the whole suite, and one file at a time, since some kill its processes. */

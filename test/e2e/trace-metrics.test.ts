@@ -38,6 +38,7 @@ const STATE_METRICS = [
   ['checkout-jobs', 'holdfast_outbox_oldest_ms'],
   ['checkout-jobs', 'holdfast_checkout_parked_orders'],
   ['checkout-jobs', 'holdfast_checkout_oldest_cancelling_ms'],
+  ['checkout-jobs', 'holdfast_checkout_oldest_pending_ms'],
   ['checkout-jobs', 'holdfast_loop_turns_total'],
   ['inventory-jobs', 'holdfast_outbox_oldest_ms'],
   ['inventory-jobs', 'holdfast_outbox_publish_age_ms_count'],

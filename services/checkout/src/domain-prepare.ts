@@ -10,7 +10,7 @@ export interface Mismatch {
 
 /**
  * Compares a quote's lines with the offers as they are now. A changed price or title does not
- * count: the quote is a promise of 30 minutes (I13). An offer that is gone, a seller that stopped
+ * count: the order has its quote's prices (I13). An offer that is gone, a seller that stopped
  * selling, or other units behind the offer do.
  */
 export function compareWithOffers(about: {

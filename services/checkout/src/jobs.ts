@@ -46,7 +46,10 @@ const ROWS_MAX = 20
 /** Between looks for orders that nobody takes further, ms. */
 const START_EVERY_MS = 500
 
-/** Longest wait for one start, ms; below the 2 s after which another process takes the order. */
+/**
+ * Longest wait, ms, for each of the three calls of a start: payment, cart, Temporal. Another
+ * process may take the order meanwhile, which is harmless: each call has one request id.
+ */
 const START_MS = 1_500
 
 /** Between looks for duties, ms. */

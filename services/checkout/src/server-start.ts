@@ -84,7 +84,7 @@ async function payAndStart(
   const order = await store.readWholeOrder(parts.db, orderId)
   const asked = { orderId, subject: order.shipToSubject, opener: OPENER }
   const method = await parts.sealed.openPaymentMethod(asked)
-  // Somebody else made the payment just now; the next look goes on from there.
+  // Somebody else made the payment just now, or its row keeps no method: the next look tells.
   if (method === undefined) return 'later'
   const scope = scopeFor({ timeoutMs: limitMs, clock: parts.clock })
   const paid = await parts.makePayment(order, method, scope)

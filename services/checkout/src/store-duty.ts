@@ -77,8 +77,12 @@ const readFigures = sql<{ readonly name: string; readonly state: string; readonl
    SELECT 'duties', duty, count(*)::int FROM order_duty WHERE done_at IS NULL GROUP BY duty
    UNION ALL
    SELECT 'oldest_cancelling_ms', 'CANCELLING',
-     coalesce(max(extract(epoch FROM now() - updated_at) * 1000), 0)::int
-     FROM purchase WHERE state = 'CANCELLING'`,
+     coalesce(max(extract(epoch FROM now() - updated_at) * 1000), 0)::float8
+     FROM purchase WHERE state = 'CANCELLING'
+   UNION ALL
+   SELECT 'oldest_pending_ms', 'PENDING',
+     coalesce(max(extract(epoch FROM now() - created_at) * 1000), 0)::float8
+     FROM purchase WHERE state = 'PENDING' AND NOT parked`,
 )
 
 /** Up to `rowsMax` duties that are due, the oldest first, of the given kinds. */

@@ -53,7 +53,8 @@ export interface Figure {
 }
 
 /**
- * Shows the figures of the last look: live orders, open parks, duties left, age of cancelling ones.
+ * Shows the figures of the last look: live orders, open parks, duties left, age of the oldest
+ * that are being cancelled or wait.
  */
 export function showFigures(read: () => readonly Figure[]): void {
   const gauges = {
@@ -61,6 +62,10 @@ export function showFigures(read: () => readonly Figure[]): void {
     parked: ['holdfast_checkout_parked_orders', 'Orders that wait for an operator'],
     duties: ['holdfast_checkout_duties_left', 'Duties not done yet, by kind'],
     oldest_cancelling_ms: ['holdfast_checkout_oldest_cancelling_ms', 'Age of the oldest, in ms'],
+    oldest_pending_ms: [
+      'holdfast_checkout_oldest_pending_ms',
+      'Age of the oldest order that waits for its payment or its run and is not parked, in ms',
+    ],
   } as const
   for (const [name, [metric, description]] of Object.entries(gauges)) {
     observedGauge(metric, description, () =>

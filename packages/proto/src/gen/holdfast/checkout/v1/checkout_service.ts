@@ -345,7 +345,7 @@ export interface Order {
     | undefined;
   /**
    * Output only. Why it ended without a purchase; UNSPECIFIED otherwise. OUT_OF_STOCK,
-   * CART_CHANGED, QUOTE_CHANGED, PAYMENT_DECLINED, ABANDONED and others.
+   * CART_CHANGED, QUOTE_CHANGED, PAYMENT_DECLINED, PAYMENT_FAILED and others.
    */
   failureReason: ErrorReason;
   /** Output only. Ids that the failure is about (items sold out, offers changed), at most 100. */
