@@ -8,6 +8,8 @@ export interface Guest {
   readonly actor: Actor
   /** Exchanges the refresh token for the next pair of tokens. */
   refresh(): Promise<void>
+  /** Ends the session for good. */
+  logOut(): Promise<void>
   /** Logs an account in on this device, which takes the guest's things over; answers its id. */
   logIn(credentials: Credentials): Promise<string>
 }
@@ -29,6 +31,10 @@ export async function openGuest(stage: Stage): Promise<Guest> {
       const { refreshToken } = tokens
       const request = { requestId: randomUUID(), refreshToken, actAs: undefined }
       take((await actor.ask(async (scope) => session.refreshSession(request, scope))).tokens)
+    },
+    logOut: async () => {
+      const request = { requestId: randomUUID(), refreshToken: tokens.refreshToken }
+      await actor.ask(async (scope) => session.logOut(request, scope))
     },
     logIn: async (credentials) => {
       const request = {

@@ -1,58 +1,12 @@
-import { spawn } from 'node:child_process'
-import { enterAsGuest, fillCart, placeOrder, quoteCart, type WantedOffer } from '@holdfast/dev'
+import { enterAsGuest, fillCart, placeOrder, quoteCart } from '@holdfast/dev'
 import { STOCK_STREAM } from '@holdfast/bus'
 import { present } from '@holdfast/kernel'
 import { deleteStream, eventually } from '@holdfast/testkit'
 import { expect, test } from 'vitest'
-import { openGuest } from './guest.ts'
+import { openDevice, redisCommands, startTraffic, TRAFFIC_MS, useAll } from './devices.ts'
 import { openMarketplace } from './marketplace.ts'
 
-/** Time for a step of the traffic: all devices share two cores with everything else. */
-const TRAFFIC_MS = 30_000
-
 const marketplace = openMarketplace()
-
-/** Most units of one line of a cart. */
-const UNITS_MAX = 99
-
-/** A guest with a session that is refreshed, and with a cart. */
-interface Device {
-  /** Refreshes its session, puts a unit into its cart and reads all units back (I7). */
-  use(): Promise<void>
-  /** Uses that ended well. */
-  readonly uses: number
-}
-
-async function openDevice(offer: WantedOffer): Promise<Device> {
-  const guest = await openGuest(marketplace.stage())
-  const { actor } = guest
-  let [units, uses] = [0, 0]
-  return {
-    use: async () => {
-      await guest.refresh()
-      if (units < UNITS_MAX) {
-        await fillCart(actor, [offer])
-        units += 1
-      }
-      const cart = await actor.ask(async (scope) =>
-        actor.clients.cart.getCart({ cartId: '' }, scope),
-      )
-      expect(cart.lines.map(({ quantity }) => quantity)).toEqual([units])
-      uses += 1
-    },
-    get uses() {
-      return uses
-    },
-  }
-}
-
-async function redisCommand(command: string): Promise<void> {
-  const redis = marketplace.endpoints().backing.find((one) => one.name === 'redis')
-  const [host = '', port = ''] = present(redis, 'Redis').address.split(':')
-  const child = spawn('redis-cli', ['-h', host, '-p', port, command])
-  const code = await new Promise((resolve) => child.once('exit', resolve))
-  if (code !== 0) throw new Error(`redis-cli ${command} ended with ${String(code)}.`)
-}
 
 /** Sum of one metric over the copies of a process, with all of these texts in its labels. */
 async function metric(process: string, name: string, ...labels: string[]): Promise<number> {
@@ -68,43 +22,11 @@ async function copyReads() {
   return { hits, misses, unavailable }
 }
 
-async function useAll(devices: readonly Device[]): Promise<void> {
-  await Promise.all(devices.map((device) => device.use()))
-}
-
-/** Uses every device again and again until it is stopped; a use that fails, fails the test. */
-function startTraffic(devices: readonly Device[]) {
-  const stop = new AbortController()
-  const running = Promise.all(
-    devices.map(async (device) => {
-      while (!stop.signal.aborted) await device.use()
-    }),
-  )
-  // Told where the traffic is awaited, not as a rejection that nobody handles.
-  running.catch(() => undefined)
-  const over = async <T>(work: Promise<T>): Promise<T> => {
-    const first = await Promise.race([running.then(() => undefined), work.then((value) => [value])])
-    return present(first?.[0], 'the traffic')
-  }
-  return {
-    /** Every device has begun and ended a use from now on. */
-    goOn: async () => {
-      const before = devices.map(({ uses }) => uses)
-      const isSo = () => devices.every(({ uses }, index) => uses >= (before[index] ?? 0) + 2)
-      await over(eventually(() => isSo() && 'yes', { withinMs: TRAFFIC_MS }))
-    },
-    until: async (check: () => Promise<boolean>) =>
-      over(eventually(async () => (await check()) && 'yes', { withinMs: TRAFFIC_MS })),
-    stop: async () => {
-      stop.abort()
-      await running
-    },
-  }
-}
-
 test('I7, I15: Redis flushed, frozen and killed logs nobody out and loses no unit', async () => {
   await using shop = await marketplace.openShop({ units: 100 })
-  const devices = await Promise.all(Array.from({ length: 10 }, () => openDevice(shop.offer)))
+  const devices = await Promise.all(
+    Array.from({ length: 10 }, () => openDevice(marketplace, shop.offer)),
+  )
   await useAll(devices)
   // A refresh reads the copy of its session once, and while Redis is well it is there; a machine
   // under load may take longer than Redis is given, so a round is wanted in which it does not.
@@ -117,10 +39,10 @@ test('I7, I15: Redis flushed, frozen and killed logs nobody out and loses no uni
     { withinMs: TRAFFIC_MS },
   )
 
-  const traffic = startTraffic(devices)
+  await using traffic = startTraffic(devices)
   await traffic.goOn()
   const healthy = await copyReads()
-  await redisCommand('FLUSHALL')
+  redisCommands(marketplace, ['FLUSHALL'])
   await traffic.until(async () => (await copyReads()).misses > healthy.misses)
   await traffic.goOn()
   const flushed = await copyReads()

@@ -12,8 +12,9 @@ export interface FaultLink {
 /**
  * What can happen to a link. `refuse`: connections end and none is accepted. `cut`: they stay open
  * and no byte arrives on either side. `drop-answers`: requests arrive, and their answers do not.
+ * `hold-requests`: what is sent waits, and arrives late, in order, when the fault is healed.
  */
-export type LinkFault = 'refuse' | 'cut' | 'drop-answers'
+export type LinkFault = 'refuse' | 'cut' | 'drop-answers' | 'hold-requests'
 
 /** Makes links fail and heals them, through the HTTP API of a running Toxiproxy. */
 export interface FaultProxies {
@@ -23,13 +24,16 @@ export interface FaultProxies {
   names(): Promise<readonly string[]>
   /** From now on for connections there are and those to come; replaces an earlier fault. */
   fail(name: string, fault: LinkFault): Promise<void>
-  /** Ends the fault; connections that suffered it are closed. Harmless without one. */
+  /**
+   * Ends the fault; connections that suffered it are closed, but for those whose requests were held
+   * up. Harmless without one.
+   */
   heal(name: string): Promise<void>
 }
 
 interface Toxic {
   readonly name: string
-  readonly type: 'timeout'
+  readonly type: 'timeout' | 'latency'
   readonly stream: 'upstream' | 'downstream'
   readonly attributes: Readonly<Record<string, number>>
 }
@@ -43,6 +47,9 @@ interface Proxy {
 
 /** The API answers from memory; a longer wait means that it is not there. */
 const API_LIMIT_MS = 10_000
+
+/** Requests are held until the fault is healed, which is sooner, ms. */
+const HELD_MS = 600_000
 
 /** Speaks to the Toxiproxy whose API is at `address` (`host:port`); nothing is opened yet. */
 export function connectFaultProxies(address: string): FaultProxies {
@@ -99,6 +106,10 @@ function toxicsOf(fault: LinkFault): readonly Toxic[] {
       return [silence('upstream'), silence('downstream')]
     case 'drop-answers':
       return [silence('downstream')]
+    case 'hold-requests':
+      return [
+        { name: 'held', type: 'latency', stream: 'upstream', attributes: { latency: HELD_MS } },
+      ]
     default:
       return unreachable(fault)
   }

@@ -101,6 +101,19 @@ test('a link fails in each way it is told to, and heals', async () => {
   expect(await ask(opened.get('b-to-echo') ?? '', 'six')).toBe('echo six')
 })
 
+test('what was sent on a link that holds it arrives when the link is healed', async () => {
+  const opened = await proxies.open([{ name: 'c-to-echo', upstream }])
+  const address = opened.get('c-to-echo') ?? ''
+  await proxies.fail('c-to-echo', 'hold-requests')
+  const answer = ask(address, 'seven')
+  expect(await ask(address, 'eight')).toBe('silence')
+  expect(await answer).toBe('silence')
+  expect(heard).not.toContain('seven')
+  const late = ask(address, 'nine')
+  await proxies.heal('c-to-echo')
+  expect(await late).toBe('echo nine')
+})
+
 test('an unknown link is refused by name', async () => {
   await expect(proxies.heal('nobody')).rejects.toThrow('/proxies/nobody')
 })
