@@ -1,5 +1,6 @@
 export * from './demo-actors.ts'
 export * from './demo-buyer.ts'
+export { whereToLook } from './demo-report.ts'
 export * from './demo-shop.ts'
 export type { BackingEndpoint, Endpoints, ProcessEndpoint } from './endpoints.ts'
 export * from './marketplace-clients.ts'
