@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '@holdfast/kernel'
 import type { Logger } from '@holdfast/telemetry'
-import fastify from 'fastify'
+import fastify, { type FastifyReply } from 'fastify'
 import type { PaymentProvider } from './provider.ts'
 import type * as Store from './store.ts'
 import type { StoreBase } from './store-base.ts'
@@ -30,6 +30,8 @@ const BODY_BYTES_MAX = 256 * 1_024
 /** A sender that is slower than this is cut, in ms. */
 const REQUEST_TIMEOUT_MS = 10_000
 
+const NOT_ACCEPTED = { error: 'not accepted' }
+
 /**
  * Serves POST /webhooks/<provider>: 200 only after the event is durable here, 401 for a signature
  * that is wrong or too old, 503 when it could not be stored, so that the provider sends it again.
@@ -40,13 +42,18 @@ export async function startHttp(parts: HttpParts): Promise<HttpServer> {
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
+    // A path that is no text; neither a route nor the handler of errors sees it.
+    frameworkErrors: (_error, _request, reply) => {
+      refuseUnread(reply)
+    },
   })
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not found' }))
   // The signature is over the very bytes, so nothing may parse them before.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   app.setErrorHandler((error: { readonly statusCode?: number }, _request, reply) => {
     const status = error.statusCode ?? 500
-    return reply.code(status).send({ error: status === 413 ? 'too large' : 'not accepted' })
+    return reply.code(status).send(status === 413 ? { error: 'too large' } : NOT_ACCEPTED)
   })
   app.post(`/webhooks/${provider.name}`, async (request, reply) => {
     const header = request.headers[provider.signatureHeader]
@@ -74,4 +81,8 @@ export async function startHttp(parts: HttpParts): Promise<HttpServer> {
     address: `${parts.host}:${port}`,
     [Symbol.asyncDispose]: () => app.close(),
   }
+}
+
+function refuseUnread(reply: FastifyReply): void {
+  void reply.code(400).send(NOT_ACCEPTED)
 }

@@ -88,10 +88,70 @@ test('a webhook above 256 KB is refused before it is read', async () => {
   expect((await send(large)).status).toBe(200)
 })
 
-test('other paths and methods of the webhook door answer 404', async () => {
-  const base = payment.webhookUrl.replace('/simulator', '/other')
-  expect((await fetch(base, { method: 'POST', body: '{}' })).status).toBe(404)
-  expect((await fetch(payment.webhookUrl)).status).toBe(404)
+test('other paths and methods of the webhook door answer 404 and tell nothing', async () => {
+  const base = payment.webhookUrl.replace('/simulator', '')
+  const answers = await Promise.all([
+    ...['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'].map((method) =>
+      fetch(payment.webhookUrl, { method }),
+    ),
+    ...['/other', '/simulator/', '/simulator/more', ''].map((path) =>
+      fetch(`${base}${path}`, { method: 'POST', body: '{}' }),
+    ),
+  ])
+  for (const answer of answers) {
+    expect([answer.status, await answer.json()]).toEqual([404, { error: 'not found' }])
+  }
+  const unreadable = await fetch(`${base}/%ff`, { method: 'POST', body: '{}' })
+  expect([unreadable.status, await unreadable.json()]).toEqual([400, { error: 'not accepted' }])
+})
+
+test('what is signed counts, not what is said about it: no type of body changes that', async () => {
+  const body = eventFor('pi_typed')
+  const signature = signWebhook({ secret: WEBHOOK_SECRET, body, sentAt: systemClock.now() })
+  const typed = (type: string, text: string) =>
+    fetch(payment.webhookUrl, {
+      method: 'POST',
+      headers: { 'content-type': type, 'simulator-signature': signature },
+      body: text,
+    })
+  for (const type of ['text/plain', 'application/xml', 'multipart/form-data; boundary=x']) {
+    expect((await typed(type, `${body} `)).status).toBe(401)
+    expect((await typed(type, body)).status).toBe(200)
+  }
+  expect(await inboxOf('pi_typed')).toHaveLength(1)
+})
+
+test('a signed body that is no event is refused and not kept, whatever it is', async () => {
+  const count = async () => payment.database.query('SELECT count(*) FROM webhook_inbox')
+  const before = await count()
+  for (const body of [
+    '',
+    'hello',
+    '{"id":',
+    '[]',
+    'null',
+    '1',
+    '{}',
+    '{"id":"evt_without"}',
+    '\0',
+  ]) {
+    const answer = await send(body)
+    expect([body, answer.status]).toEqual([body, 401])
+    expect(await answer.json()).toEqual({ error: 'the signature or form is not right' })
+  }
+  expect(await count()).toEqual(before)
+})
+
+test('I6: an event id that comes again with other content keeps the first', async () => {
+  const body = eventFor('pi_first')
+  const other = JSON.stringify({
+    ...(JSON.parse(body) as object),
+    data: { kind: 'intent', object: { id: 'pi_other' } },
+  })
+  expect((await send(body)).status).toBe(200)
+  expect((await send(other)).status).toBe(200)
+  expect(await inboxOf('pi_first')).toHaveLength(1)
+  expect(await inboxOf('pi_other')).toHaveLength(0)
 })
 
 test('I10: early, late, doubled and lying events move a payment to the truth alone', async () => {
