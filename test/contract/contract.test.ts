@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { callRows } from './call-rows.ts'
 import { isTenant, refusedBy, strangersOf } from './callers.ts'
 import { countTable, rowTable } from './count-table.ts'
+import { ENDED } from './ended.ts'
+import { problemWithEnded } from './ended-row.ts'
 import { CARD, fieldRows } from './field-rows.ts'
 import { identityRows, type WrongTokens, wrongTokens } from './identity-rows.ts'
 import type { RowLeftOut } from './row.ts'
@@ -115,6 +117,23 @@ describe.each(Object.entries(Object.groupBy(RPCS, (rpc) => rpc.service)))(
         expect(sent.length).toBeGreaterThan(0)
       },
     )
+  },
+)
+
+const ENDING = RPCS.flatMap((rpc) => {
+  const ended = ENDED[rpc.name]
+  return ended !== undefined && 'end' in ended ? [[rpc.name, { ...rpc, ...ended }] as const] : []
+})
+
+test.each(ENDING)(
+  'I8, I10: %s refuses what is at its end by its state, without an effect',
+  async (_rpcName, rpc) => {
+    const target = await targetOf(rpc.service)
+    const prepared = await rpc.sample.prepare(world)
+    const bearer = prepared.bearer ?? (await target.tokenFor(rpc.sample.caller))
+    const then = await rpc.end(world, prepared.request as never, bearer)
+    const request = then ?? prepared.request
+    expect(await problemWithEnded(target, { ...rpc, request, bearer })).toBeUndefined()
   },
 )
 

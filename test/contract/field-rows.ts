@@ -189,9 +189,50 @@ export function fieldRows(about: {
         call: { messages: [message], bearer: about.bearer },
         check,
       })
+      if (exception === undefined) rows.push(...mixedRows(about, shape, value))
     }
   }
   return { rows, left }
+}
+
+/**
+ * The value in the last item of a list, behind a good one: the good one must have no effect. None
+ * where the field is in no list, or in one that the valid request leaves empty.
+ */
+function mixedRows(
+  about: {
+    readonly shapes: readonly FieldShape[]
+    readonly valid: Uint8Array
+    readonly bearer: string | undefined
+  },
+  shape: FieldShape,
+  value: Value,
+): Row[] {
+  const list = about.shapes.findLast(
+    ({ path, type, isRepeated }) =>
+      isRepeated &&
+      type === 'message' &&
+      path.length < shape.path.length &&
+      path.every((number, index) => shape.path[index] === number),
+  )
+  if (list === undefined || value.reasons !== undefined) return []
+  if (fieldsAt(about.valid, list.path).length === 0) return []
+  const inside = shape.path.slice(list.path.length)
+  const message = withFields(about.valid, list.path, (items) =>
+    items.flatMap((good) => {
+      const put = (former: readonly WireField[]) => value.put(inside.at(-1) ?? 0, former)
+      return [good, { ...good, content: withFields(good.content, inside, put) }]
+    }),
+  )
+  const name = shape.name.replace(`${list.name}[0]`, `${list.name}[1]`)
+  return [
+    {
+      class: 'repeated',
+      name: `a good one, then ${value.name} in ${name}`,
+      call: { messages: [message], bearer: about.bearer },
+      check: refusesField(name, ['INVALID_FIELD']),
+    },
+  ]
 }
 
 function checkOf(shape: FieldShape, value: Value): Row['check'] {

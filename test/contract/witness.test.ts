@@ -9,6 +9,7 @@ const NAME = `witness_${randomUUID().replaceAll('-', '')}`
 
 const TABLES = `
   CREATE TABLE thing (thing_id uuid PRIMARY KEY, state text, fence int DEFAULT 0);
+  CREATE TABLE order_transition (order_id uuid, actor text);
   CREATE TABLE outbox_message (seq bigserial, subject text);
   CREATE TABLE outbox_lease (holder text);
   CREATE TABLE request_key (key int) PARTITION BY HASH (key);
@@ -74,7 +75,21 @@ test('a part of a table is seen once, under the name of the whole', async () => 
   expect(await seen()).toEqual(['request_key by thing-jobs'])
 })
 
+test("all of a transaction in which a run moves an order is the worker's, no other", async () => {
+  const move = (actor: string) =>
+    `BEGIN; INSERT INTO thing VALUES ('${randomUUID()}', 'NEW');
+     INSERT INTO order_transition VALUES ('${randomUUID()}', '${actor}'); COMMIT`
+  await client.query(move('workflow'))
+  await client.query(move('buyer'))
+  const expected = ['thing', 'order_transition'].flatMap((table) => [
+    `${table} by witness`,
+    `${table} by witness-worker`,
+  ])
+  expect((await seen()).toSorted()).toEqual(expected.toSorted())
+})
+
 test('what was rolled back and whose turn it is are no changes; late commits are', async () => {
+  await other.query('DELETE FROM thing')
   await other.query(`INSERT INTO thing VALUES ('${randomUUID()}', 'NEW')`)
   await witness.changes()
   await other.query('UPDATE thing SET fence = fence + 1')

@@ -8,7 +8,7 @@ export interface Rows {
 /** One row that was written, changed or taken away by a transaction that committed. */
 export interface Change {
   readonly table: string
-  /** Whose connection it was: `payment` serves calls, `payment-jobs` works beside them. */
+  /** Whose it was: `payment` serves calls, `payment-jobs` and `checkout-worker` do not. */
   readonly by: string
   /** Whether the row was not there before; else it was changed or taken away. */
   readonly isNew: boolean
@@ -45,6 +45,7 @@ const WITNESS = `
   CREATE TABLE witness.change (
     change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     table_name text NOT NULL,
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     application text NOT NULL,
     was jsonb,
     is_now jsonb
@@ -73,7 +74,7 @@ export async function watchDatabase(database: Rows): Promise<Witness> {
   )
   const watched = tables.map(({ name }) => name).filter((name) => !MOVING_TABLES.test(name))
   await database.query(watched.map(triggerOn).join('\n'))
-  return { changes: async () => (await database.query<NotedRow>(TAKE)).map(changeOf) }
+  return { changes: async () => changesOf(await database.query<NotedRow>(TAKE)) }
 }
 
 function triggerOn(table: string): string {
@@ -84,22 +85,30 @@ function triggerOn(table: string): string {
 
 /** Taken away as it is read, so that one that commits late is told by the next look. */
 const TAKE = `DELETE FROM witness.change
-  RETURNING table_name, application, was::text AS was, is_now::text AS is_now`
+  RETURNING table_name, xid::text AS xid, application, was::text AS was, is_now::text AS is_now,
+    coalesce(table_name = 'order_transition' AND is_now->>'actor' = 'workflow', false) AS is_run`
 
 interface NotedRow {
   readonly table_name: string
+  readonly xid: string
   readonly application: string
   readonly was: string | null
   readonly is_now: string | null
+  readonly is_run: boolean
 }
 
-function changeOf(row: NotedRow): Change {
-  return {
-    table: row.table_name,
-    by: row.application,
-    isNew: row.was === null,
-    names: uuidsIn([row.was, row.is_now].join(' ')),
-  }
+/**
+ * Checkout serves calls in the process whose worker runs the orders. They are told apart by the
+ * history that is written with each move of an order: all of such a transaction is the worker's.
+ */
+function changesOf(rows: readonly NotedRow[]): Change[] {
+  const runs = new Set(rows.filter((row) => row.is_run).map((row) => row.xid))
+  return rows.map(({ table_name: table, xid, application, was, is_now }) => ({
+    table,
+    by: runs.has(xid) ? `${application}-worker` : application,
+    isNew: was === null,
+    names: uuidsIn([was, is_now].join(' ')),
+  }))
 }
 
 const UUIDS = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g
