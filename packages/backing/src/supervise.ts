@@ -144,7 +144,10 @@ class Supervisor implements SupervisedProcess {
       // A paused process acts on its stop signal only when it goes on.
       signalProcess(incarnation.child.pid, 'SIGCONT')
       await systemClock.sleep(STOP_GRACE_MS, incarnation.gone)
-      if (!incarnation.gone.aborted) signalGroup(incarnation.child.pid, 'SIGKILL')
+      if (!incarnation.gone.aborted) {
+        this.#options.report(`${this.name} did not end in ${elapsed(STOP_GRACE_MS)} and is killed`)
+        signalGroup(incarnation.child.pid, 'SIGKILL')
+      }
       await incarnation.exited
     }
     await this.#watching

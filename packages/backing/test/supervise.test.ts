@@ -91,12 +91,15 @@ test('a stopped child is gone, its port free, and it is not started again', asyn
 })
 
 test('a child that ignores its stop signal, or is paused, is gone within 10 s', async () => {
-  const stubborn = await startAndStopLater(await serverOptions(STUBBORN))
-  const paused = await startAndStopLater(await serverOptions(SERVER))
+  const lines: string[] = []
+  const report = (line: string) => void lines.push(line)
+  const stubborn = await startAndStopLater({ ...(await serverOptions(STUBBORN)), report })
+  const paused = await startAndStopLater({ ...(await serverOptions(SERVER)), report })
   process.kill(paused.pid ?? 0, 'SIGSTOP')
   const startedMs = systemClock.monotonicMs()
   await Promise.all([stubborn.stop(), paused.stop()])
   expect(systemClock.monotonicMs() - startedMs).toBeLessThan(10_000)
+  expect(lines).toEqual(['small did not end in 9.3 s and is killed'])
 })
 
 test('a first start that fails says so with the last words of the child', async () => {
