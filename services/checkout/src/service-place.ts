@@ -14,9 +14,6 @@ import type { OrderWatch } from './waiters.ts'
 /** Kept back of the caller's time to read and send the answer, ms. */
 const ANSWER_MS = 150
 
-/** The row is read at least this often while a caller waits, ms: hints may be lost. */
-const POLL_MS = 250
-
 /** Between tries of a call that may succeed later, ms. */
 const AGAIN_MS = 250
 
@@ -100,17 +97,17 @@ async function whenReached(
     readonly isNew: boolean
   },
 ): Promise<StoredWholeOrder> {
-  const { db, store, clock } = parts
+  const { db, store, waiters, clock } = parts
   const { orderId, request, call, watch } = about
   // A new order is nowhere yet, so it is waited for before the first look; a repeat is looked at
   // first.
   const skips = (state: OrderState) => !isReached({ state, isParked: false }, request.waitFor)
-  if (about.isNew) await watch.wait(POLL_MS, call.signal, skips)
+  if (about.isNew) await watch.wait(waiters.lookAfterMs(), call.signal, skips)
   for (;;) {
     const order = await store.readWholeOrder(db, orderId)
     const leftMs = call.deadlineAtMs - clock.monotonicMs() - ANSWER_MS
     if (isReached(order, request.waitFor) || leftMs <= 0 || call.signal.aborted) return order
-    await watch.wait(Math.min(POLL_MS, leftMs), call.signal, skips)
+    await watch.wait(Math.min(waiters.lookAfterMs(), leftMs), call.signal, skips)
   }
 }
 

@@ -11,6 +11,8 @@ export interface OrderWaiters extends AsyncDisposable {
   changed(orderId: OrderId, state?: OrderState): void
   /** Starts listening; open it before reading the order, so that no change falls in between. */
   watch(orderId: OrderId): OrderWatch
+  /** Longest wait, ms, before a waiter looks for itself, since a hint may be lost. */
+  lookAfterMs(): number
 }
 
 /** One waiter of one order; dispose it. */
@@ -34,12 +36,25 @@ const ECHO_MS = 30
 /** Bound on own hints remembered; past it all are forgotten, which costs a look each. */
 const OWN_HINTS_MAX = 1_000
 
+/** A waiter looks at its row this often while few wait, ms. */
+const LOOK_MS_MIN = 250
+/** Further apart the more there are, so that looks never take the machine from the orders, ms. */
+const LOOK_MS_PER_WAITER = 5
+/** Soon enough for a caller who gives 10 s when a hint was lost, ms. */
+const LOOK_MS_MAX = 2_000
+
+/** Time between two looks of a waiter, one of `waiters`: all of them look 200 times a second. */
+export function lookAfterMs(waiters: number): number {
+  return Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, waiters * LOOK_MS_PER_WAITER))
+}
+
 const SKIPS_NONE = (): boolean => false
 
 /** Waits for hints; a hint is only a hint, so every waiter also polls. */
 export function createWaiters(options: { readonly bus: Bus; readonly clock: Clock }): OrderWaiters {
   const { bus, clock } = options
   const waiters = new Map<OrderId, Set<Waiter>>()
+  let waiting = 0
   const wake = (orderId: OrderId, state?: OrderState): void => {
     for (const waiter of waiters.get(orderId) ?? []) {
       if (state !== undefined && waiter.skips(state)) continue
@@ -76,6 +91,7 @@ export function createWaiters(options: { readonly bus: Bus; readonly clock: Cloc
       }
       const listening = waiters.get(orderId) ?? new Set()
       waiters.set(orderId, listening.add(waiter))
+      waiting += 1
       return {
         wait: async (waitMs, signal, skips = SKIPS_NONE) => {
           waiter.skips = skips
@@ -85,11 +101,12 @@ export function createWaiters(options: { readonly bus: Bus; readonly clock: Cloc
           if (waiter.wake.signal.aborted) waiter.wake = new AbortController()
         },
         [Symbol.dispose]: () => {
-          listening.delete(waiter)
+          if (listening.delete(waiter)) waiting -= 1
           if (listening.size === 0 && waiters.get(orderId) === listening) waiters.delete(orderId)
         },
       }
     },
+    lookAfterMs: () => lookAfterMs(waiting),
     [Symbol.asyncDispose]: async () => hints[Symbol.dispose](),
   }
 }
