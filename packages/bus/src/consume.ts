@@ -84,6 +84,8 @@ class Worker {
     using _down = this.#link.onDown(() => messages.stop())
     const onAbort = (): void => messages.stop()
     signal.addEventListener('abort', onAbort, { once: true })
+    // Told to end while it was still opening: nobody hears of that again, and no message may come.
+    if (signal.aborted) messages.stop()
     void this.#watchStatus(messages)
     try {
       for await (const message of messages) {

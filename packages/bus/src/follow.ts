@@ -152,6 +152,8 @@ class Follower {
     using _down = this.#link.onDown(() => breakOff('link-lost'))
     const onAbort = (): void => messages.stop()
     signal.addEventListener('abort', onAbort, { once: true })
+    // Told to end while it was still opening: nobody hears of that again, and no message may come.
+    if (signal.aborted) messages.stop()
     const reader = { isBusy: false }
     void watchStatus({ messages, reader, breakOff })
     try {
