@@ -397,23 +397,3 @@ test('a message that always fails is parked after 5 tries and the rest goes on',
   expect(tries.filter((body) => body === 'poison')).toHaveLength(5)
   expect(tries).toContain('good')
 }, 30_000)
-
-test('a reader told to end while it opens ends, though no message ever comes', async () => {
-  await using bus = await open()
-  const spec = newState()
-  let hasEnded = false
-  const follower = bus.follow({
-    stream: spec,
-    filterSubjects: [`${spec.prefix}.>`],
-    startFrom: 'last-per-subject',
-    onMessage: () => undefined,
-    // The consumer is there, and its messages are not read yet.
-    onGap: () => {
-      void Promise.resolve(follower[Symbol.asyncDispose]()).then(() => {
-        hasEnded = true
-      })
-    },
-    onPoison: () => undefined,
-  })
-  await eventually(() => hasEnded, { withinMs: 10_000 })
-})
