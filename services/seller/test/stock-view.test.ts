@@ -28,6 +28,9 @@ let nats: OwnNats
 let feed: Feed
 const running: AsyncDisposable[] = []
 
+/** What a process is given to end, ms. */
+const END_WITHIN_MS = 10_000
+
 beforeAll(async () => {
   service = await startSeller()
   nats = await startOwnNats()
@@ -36,7 +39,10 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  for (const one of running) await one[Symbol.asyncDispose]()
+  // As a process that is told to go: what has not ended in its time is left behind.
+  for (const one of running) {
+    await Promise.race([one[Symbol.asyncDispose](), systemClock.sleep(END_WITHIN_MS)])
+  }
   await feed[Symbol.asyncDispose]()
   await nats[Symbol.asyncDispose]()
   await service[Symbol.asyncDispose]()
