@@ -41,7 +41,11 @@ beforeAll(async () => {
 afterAll(async () => {
   // As a process that is told to go: what has not ended in its time is left behind.
   for (const one of running) {
-    await Promise.race([one[Symbol.asyncDispose](), systemClock.sleep(END_WITHIN_MS)])
+    let hasEnded = false
+    void Promise.resolve(one[Symbol.asyncDispose]()).then(() => {
+      hasEnded = true
+    })
+    await eventually(() => hasEnded, { withinMs: END_WITHIN_MS }).catch(() => undefined)
   }
   await feed[Symbol.asyncDispose]()
   await nats[Symbol.asyncDispose]()
