@@ -244,6 +244,22 @@ export const PACKAGE_MUTANTS: readonly Mutant[] = [
     proof: outboxTest('state-relay.test.ts', 'I18: a relay that slept over its lease is refused'),
   },
   {
+    name: 'a follower whose start failed waits for messages that nobody reads',
+    invariant: 'I18',
+    places: [
+      {
+        file: 'packages/bus/src/follow.ts',
+        find: 'failed nobody reads them.\n      messages.stop()',
+        replace: 'failed nobody reads them.\n      await messages.close()',
+      },
+    ],
+    proof: {
+      suite: 'integration',
+      file: 'packages/bus/test/follow-start.test.ts',
+      test: 'I18: a start that failed is tried again',
+    },
+  },
+  {
     name: 'a copy that hears nothing calls itself fresh',
     invariant: 'I14',
     places: [

@@ -97,7 +97,7 @@ class Worker {
       }
     } finally {
       signal.removeEventListener('abort', onAbort)
-      await messages.close()
+      messages.stop()
     }
     return tookSome
   }

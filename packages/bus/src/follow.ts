@@ -107,7 +107,9 @@ class Follower {
       this.#cursor = resumed ?? startOf(stream, this.#options.startFrom)
       return await this.#consume(messages, signal)
     } finally {
-      await messages.close()
+      // Not close(): it waits for the messages to be read to their end, and after a start that
+      // failed nobody reads them.
+      messages.stop()
     }
   }
 

@@ -62,17 +62,23 @@ export interface PlayedInventory extends AsyncDisposable {
   readonly items: Map<StockItemId, StockItem>
   /** True lets every call fail as when the service is away. */
   isAway: boolean
-  /** Calls of GetAvailability so far. */
+  /** Calls of GetAvailability so far that were answered. */
   callCount: number
+  /** Those that failed because it is away. */
+  refusedCount: number
 }
 
 /** Starts an inventory without items. */
 export async function playInventory(callers: TestCallers): Promise<PlayedInventory> {
-  const played = { items: new Map<StockItemId, StockItem>(), isAway: false, callCount: 0 }
+  const counts = { callCount: 0, refusedCount: 0 }
+  const played = { items: new Map<StockItemId, StockItem>(), isAway: false, ...counts }
   const server = await startPeer(InventoryServiceDefinition, callers.authenticator, {
     getAvailability: async (request) => {
       const { itemIds } = request as { readonly itemIds: readonly StockItemId[] }
-      if (played.isAway) throw new Unavailable('DEPENDENCY_UNAVAILABLE', 'Away for this test.')
+      if (played.isAway) {
+        played.refusedCount += 1
+        throw new Unavailable('DEPENDENCY_UNAVAILABLE', 'Away for this test.')
+      }
       played.callCount += 1
       return {
         items: itemIds.flatMap((id) => played.items.get(id) ?? []),
