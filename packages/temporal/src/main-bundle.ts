@@ -6,23 +6,25 @@
 import { bundleWorkflowCode } from '@temporalio/worker'
 import type { CompileAnswer } from './bundle.ts'
 
-/** Webpack's own lines are of no use to an operator; its errors arrive as a rejection. */
-const QUIET = {
+/** Webpack's lines are of no use to an operator, but for those that say what is wrong. */
+const problems: string[] = []
+const LOGGER = {
   log: () => undefined,
   trace: () => undefined,
   debug: () => undefined,
   info: () => undefined,
   warn: () => undefined,
-  error: () => undefined,
+  error: (line: string) => void problems.push(line),
 }
 
 async function compile(): Promise<CompileAnswer> {
   const [workflowsPath = '', ...workflowInterceptorModules] = process.argv.slice(2)
   try {
-    const options = { workflowsPath, workflowInterceptorModules, logger: QUIET }
+    const options = { workflowsPath, workflowInterceptorModules, logger: LOGGER }
     return { kind: 'compiled', code: (await bundleWorkflowCode(options)).code }
   } catch (error) {
-    return { kind: 'failed', message: error instanceof Error ? error.message : String(error) }
+    const told = error instanceof Error ? error.message : String(error)
+    return { kind: 'failed', message: [told, ...problems].join('\n') }
   }
 }
 
