@@ -126,7 +126,8 @@ async function keepConnecting(
   return undefined
 }
 
-function whenAborted(signal: AbortSignal): Promise<undefined> {
+/** Resolves when `signal` aborts, at once when it has; never fails. */
+export function whenAborted(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve(undefined)
     signal.addEventListener('abort', () => resolve(undefined), { once: true })

@@ -7,7 +7,7 @@ import {
   buildWorkflowBundle,
   tracingPlugins,
 } from './bundle.ts'
-import { type Connected, type TemporalLink, identityOption } from './connection.ts'
+import { type Connected, type TemporalLink, identityOption, whenAborted } from './connection.ts'
 
 /** A worker of this process; disposing drains it. */
 export interface TemporalWorker extends AsyncDisposable {
@@ -68,6 +68,7 @@ export function createTemporalWorker(settings: WorkerSettings): TemporalWorker {
   const { link } = settings
   const stop = new AbortController()
   let worker: Worker | undefined
+  let isEnding = false
   let startPolling: () => void = () => undefined
   const polling = new Promise<void>((resolve) => {
     startPolling = resolve
@@ -79,7 +80,7 @@ export function createTemporalWorker(settings: WorkerSettings): TemporalWorker {
   const running = (async () => {
     worker = await createWhenPossible(settings, stop.signal)
     if (worker === undefined) return
-    link.eagerQueue = settings.taskQueue
+    if (!isEnding) link.eagerQueue = settings.taskQueue
     startPolling()
     await runToEnd(worker, settings, stop.signal)
   })().catch((error: unknown) => {
@@ -88,12 +89,9 @@ export function createTemporalWorker(settings: WorkerSettings): TemporalWorker {
   })
   return {
     isPolling,
-    whenPolling: async (signal) =>
-      Promise.race([
-        polling,
-        new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve())),
-      ]),
+    whenPolling: async (signal) => Promise.race([polling, whenAborted(signal)]),
     [Symbol.asyncDispose]: async () => {
+      isEnding = true
       link.eagerQueue = undefined
       await Promise.allSettled(link.startsInFlight)
       stop.abort()
@@ -156,17 +154,17 @@ async function runToEnd(
   settings: WorkerSettings,
   signal: AbortSignal,
 ): Promise<void> {
-  const shutDown = (): void => {
-    if (worker.getState() === 'RUNNING') worker.shutdown()
-  }
-  signal.addEventListener('abort', shutDown, { once: true })
   const ended = new AbortController()
   try {
-    await Promise.race([worker.run(), watchForFailure(worker, settings, ended.signal)])
+    const running = worker.run()
+    // Also when told to end before it ran: only a worker that ran to its end lets go of the link.
+    void whenAborted(signal).then(() => {
+      if (worker.getState() === 'RUNNING') worker.shutdown()
+    })
+    await Promise.race([running, watchForFailure(worker, settings, ended.signal)])
     if (!signal.aborted) throw new BrokenAssumption('A worker ends only when it is told to')
   } finally {
     ended.abort()
-    signal.removeEventListener('abort', shutDown)
   }
 }
 

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { Unavailable } from '@holdfast/kernel'
 import { systemClock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
-import { eventually } from '@holdfast/testkit'
+import { backing, eventually } from '@holdfast/testkit'
 import {
   CHECKOUT_TASK_QUEUE,
   type CheckoutActivities,
@@ -66,6 +67,7 @@ test('a process starts without the server and works once it comes', async () => 
     await worker[Symbol.asyncDispose]()
     await link[Symbol.asyncDispose]()
   })
+  await worker.whenPolling(AbortSignal.abort())
   expect(() => link.connected()).toThrow(Unavailable)
   expect(await startOrder(link)).toBe('unknown')
   await server.start()
@@ -131,4 +133,25 @@ test('a drain lets starts in flight and running steps end, and hands out nothing
     events.filter(({ eventType }) => eventType === 'EVENT_TYPE_WORKFLOW_TASK_FAILED'),
   )
   expect(rejected).toEqual([])
+})
+
+test('a worker told to end while it is made ends, and is offered nothing', async () => {
+  const link = await connect(backing().temporalAddress)
+  onTestFinished(async () => link[Symbol.asyncDispose]())
+  let hasEnded = false
+  const worker = createTemporalWorker({
+    link,
+    entry: 'checkout',
+    taskQueue: `ending-${randomUUID()}`,
+    // Asked for when the server is there and the worker is still to be made.
+    get activities() {
+      void Promise.resolve(worker[Symbol.asyncDispose]()).then(() => {
+        hasEnded = true
+      })
+      return guardActivities(scriptedCheckout().activities, { log: SILENT_LOGGER })
+    },
+    onFatal: failTest,
+  })
+  await eventually(() => hasEnded, { withinMs: 30_000 })
+  expect(link.eagerQueue).toBeUndefined()
 })
