@@ -1,37 +1,24 @@
 import { ERROR_REASONS, type ErrorReason } from '@holdfast/kernel'
 
-/** Steps of a purchase that can be parked, as its workflow names them. */
-export type ParkStep =
-  | 'prepare'
-  | 'pay'
-  | 'finish'
-  | 'void-payment'
-  | 'release-hold'
-  | 'end-order'
-  | 'refund'
-  | 'restock'
-  | 'finish-refund'
+/** Steps that can be parked, as the two runs that an order may have name them. */
+export const RUN_STEPS = {
+  purchase: ['prepare', 'pay', 'finish', 'void-payment', 'release-hold', 'end-order'],
+  refund: ['refund', 'restock', 'finish-refund'],
+} as const
+
+/** A run of an order. Each stands in at most one park, and leaves only its own. */
+export type ParkedRun = keyof typeof RUN_STEPS
+
+/** A step of either run. */
+export type ParkStep = (typeof RUN_STEPS)[ParkedRun][number]
 
 /** What an operator may decide. */
 export type ParkAction = 'retry' | 'cancel'
 
-/** The two runs an order may have. Each stands in at most one park, and leaves only its own. */
-export type ParkedRun = 'purchase' | 'refund'
-
-/** Steps of each run. */
-export const RUN_STEPS: Readonly<Record<ParkedRun, readonly ParkStep[]>> = {
-  purchase: ['prepare', 'pay', 'finish', 'void-payment', 'release-hold', 'end-order'],
-  refund: ['refund', 'restock', 'finish-refund'],
-}
-
-/** True for a step of the refund's run, false for one of the purchase's own. */
-export function isRefundStep(step: ParkStep): boolean {
-  return RUN_STEPS.refund.includes(step)
-}
-
 /** The run whose step it is. */
 export function runOf(step: ParkStep): ParkedRun {
-  return isRefundStep(step) ? 'refund' : 'purchase'
+  const ofRefund: readonly ParkStep[] = RUN_STEPS.refund
+  return ofRefund.includes(step) ? 'refund' : 'purchase'
 }
 
 /** Cancel stands only before the money is taken; an undo or a refund can only be tried again. */

@@ -18,7 +18,7 @@ import {
 } from '@holdfast/workflows/contract'
 import type { CallScope, Peers } from './clients.ts'
 import { type Order, isLive } from './domain.ts'
-import { isRefundStep } from './domain-park.ts'
+import { runOf } from './domain-park.ts'
 import type {
   PokeRun,
   SendDecision,
@@ -196,7 +196,8 @@ export function createDecisionSender(parts: RunParts): SendDecision {
     const { orderId, parkSeq, action, step } = decision
     const input: ResolveParkInput = { park_seq: parkSeq, action }
     const outcome = await updateWorkflow<ResolveParkAnswer>(parts.link, {
-      workflowId: isRefundStep(step) ? refundWorkflowId(orderId) : checkoutWorkflowId(orderId),
+      workflowId:
+        runOf(step) === 'refund' ? refundWorkflowId(orderId) : checkoutWorkflowId(orderId),
       name: MESSAGES.resolvePark,
       updateId: `park-${parkSeq}`,
       input,
@@ -216,7 +217,8 @@ export function createDecisionSender(parts: RunParts): SendDecision {
 async function isPast(parts: RunParts, decision: SentDecision, reason: string): Promise<boolean> {
   const { orderId, step } = decision
   const order = await store.readOrder(parts.db, orderId)
-  const isOver = isRefundStep(step) ? order.refundedAt !== undefined : !isLive(order.state)
+  const isRefund = runOf(step) === 'refund'
+  const isOver = isRefund ? order.refundedAt !== undefined : !isLive(order.state)
   if (!isOver && reason === WORKFLOW_GONE) {
     ordersWithoutRun.add(1, { state: order.state })
     parts.log.error('A parked order has no run: reset its workflow', { orderId, step })
