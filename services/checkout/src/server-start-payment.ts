@@ -1,6 +1,5 @@
 import {
   type ErrorReason,
-  HoldfastError,
   IllegalState,
   InvalidInput,
   NotFound,
@@ -82,8 +81,7 @@ async function refuse({ db, changed }: MakerParts, orderId: OrderId): Promise<un
   if (await store.endUnpaid(db, orderId, by)) changed(orderId)
 }
 
-function isDefinite(error: unknown): error is HoldfastError {
-  if (!(error instanceof HoldfastError)) return false
+function isDefinite(error: unknown): error is InvalidInput | IllegalState | NotFound {
   return error instanceof InvalidInput || error instanceof IllegalState || error instanceof NotFound
 }
 
