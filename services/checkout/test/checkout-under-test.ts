@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { present } from '@holdfast/kernel'
+import { type PrimaryDb, createPrimaryDb } from '@holdfast/pg'
 import {
   CheckoutServiceDefinition,
   type Order,
@@ -51,7 +52,10 @@ export interface CheckoutUnderTest extends AsyncDisposable {
   clientOf(caller: Caller): RpcClient<CheckoutServiceDefinition>
   /** A new buyer with an own cart and a client. */
   newBuyer(sellers?: number): TestBuyer
+  /** Starts its loops; they end with it at the latest. */
   startJobs(): Promise<AsyncDisposable>
+  /** A connection of the app's role, closed with it. */
+  openDb(): PrimaryDb
   /** Another serving process on the same database and task queue. */
   startServer(overrides?: Overrides): Promise<CheckoutServer>
 }
@@ -118,6 +122,7 @@ export async function startCheckout(
     return server
   }
   const server = await startServer()
+  const started: AsyncDisposable[] = []
   const clients: AsyncDisposable[] = []
   const clientOf = (caller: Caller): RpcClient<CheckoutServiceDefinition> => {
     const bearer = callers.tokenFor(caller)
@@ -142,15 +147,36 @@ export async function startCheckout(
     server,
     clientOf,
     newBuyer: (sellers) => newBuyer({ shop, clientOf, sellers }),
-    startJobs: () => createCheckoutJobs(config, LOG, overrides),
+    startJobs: async () => {
+      const jobs = await createCheckoutJobs(config, LOG, overrides)
+      started.push(jobs)
+      return jobs
+    },
+    openDb: () => {
+      const db = openDb(database)
+      started.push(db)
+      return db
+    },
     startServer,
     [Symbol.asyncDispose]: async () => {
+      for (const one of started) await one[Symbol.asyncDispose]()
       for (const client of clients) await client[Symbol.asyncDispose]()
       for (const one of servers) await one[Symbol.asyncDispose]()
       await shop[Symbol.asyncDispose]()
       await database[Symbol.asyncDispose]()
     },
   }
+}
+
+function openDb(database: TestDatabase): PrimaryDb {
+  return createPrimaryDb({
+    url: database.url('app'),
+    password: database.password,
+    applicationName: 'test',
+    connectionsMax: 2,
+    clock: systemClock,
+    log: SILENT_LOGGER,
+  })
 }
 
 function configFor(about: {

@@ -1,7 +1,6 @@
 import { parseId } from '@holdfast/kernel'
-import { type PrimaryDb, createPrimaryDb } from '@holdfast/pg'
-import { newId, systemClock } from '@holdfast/runtime'
-import { SILENT_LOGGER } from '@holdfast/telemetry'
+import type { PrimaryDb } from '@holdfast/pg'
+import { newId } from '@holdfast/runtime'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { adoptGuest, noteOnOrder, readOrder } from '../src/store.ts'
@@ -14,28 +13,16 @@ import {
 } from './checkout-under-test.ts'
 
 let checkout: CheckoutUnderTest
-let jobs: AsyncDisposable
 let db: PrimaryDb
 
 beforeAll(async () => {
   checkout = await startCheckout()
-  jobs = await checkout.startJobs()
-  db = createPrimaryDb({
-    url: checkout.database.url('app'),
-    password: checkout.database.password,
-    applicationName: 'guest-order-test',
-    connectionsMax: 2,
-    clock: systemClock,
-    log: SILENT_LOGGER,
-  })
+  await checkout.startJobs()
+  db = checkout.openDb()
   await checkout.server.whenPolling(AbortSignal.timeout(60_000))
 })
 
-afterAll(async () => {
-  await db?.[Symbol.asyncDispose]()
-  await jobs?.[Symbol.asyncDispose]()
-  await checkout?.[Symbol.asyncDispose]()
-})
+afterAll(() => checkout?.[Symbol.asyncDispose]())
 
 afterEach(() => checkout.shop.disarm())
 

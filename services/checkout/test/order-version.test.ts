@@ -1,7 +1,4 @@
 import { parseId } from '@holdfast/kernel'
-import { createPrimaryDb } from '@holdfast/pg'
-import { systemClock } from '@holdfast/runtime'
-import { SILENT_LOGGER } from '@holdfast/telemetry'
 import { eventually } from '@holdfast/testkit'
 import { expect, onTestFinished, test } from 'vitest'
 import { noteOnOrder, readOrder } from '../src/store-order.ts'
@@ -10,16 +7,7 @@ import { STATE, startCheckout } from './checkout-under-test.ts'
 test('I10: an order is only written over the version it was read at', async () => {
   const checkout = await startCheckout()
   onTestFinished(async () => checkout[Symbol.asyncDispose]())
-  const { database } = checkout
-  const db = createPrimaryDb({
-    url: database.url('app'),
-    password: database.password,
-    applicationName: 'test',
-    connectionsMax: 1,
-    clock: systemClock,
-    log: SILENT_LOGGER,
-  })
-  onTestFinished(async () => db[Symbol.asyncDispose]())
+  const db = checkout.openDb()
   const paid = await checkout.newBuyer(1).buy()
   const orderId = parseId('order', paid.orderId, 'order_id')
   // Its run may write once more after it is paid, so the first write is tried until it is in time.

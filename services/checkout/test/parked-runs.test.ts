@@ -1,8 +1,6 @@
 import { IllegalState, type OrderId, parseId, uuidOf } from '@holdfast/kernel'
-import { type PrimaryDb, createPrimaryDb } from '@holdfast/pg'
+import type { PrimaryDb } from '@holdfast/pg'
 import { Order_State, ParkAction, type ParkedOrder } from '@holdfast/proto/checkout'
-import { systemClock } from '@holdfast/runtime'
-import { SILENT_LOGGER } from '@holdfast/telemetry'
 import type { TemporalLink } from '@holdfast/temporal'
 import { eventually } from '@holdfast/testkit'
 import { checkoutWorkflowId } from '@holdfast/workflows/contract'
@@ -20,29 +18,19 @@ import {
 import { completedHistory, openTemporal } from './histories.ts'
 
 let checkout: CheckoutUnderTest
-let jobs: AsyncDisposable
 let db: PrimaryDb
 let link: TemporalLink
 
 beforeAll(async () => {
   checkout = await startCheckout()
-  jobs = await checkout.startJobs()
+  await checkout.startJobs()
   link = await openTemporal()
-  db = createPrimaryDb({
-    url: checkout.database.url('app'),
-    password: checkout.database.password,
-    applicationName: 'test',
-    connectionsMax: 1,
-    clock: systemClock,
-    log: SILENT_LOGGER,
-  })
+  db = checkout.openDb()
   await checkout.server.whenPolling(AbortSignal.timeout(60_000))
 })
 
 afterAll(async () => {
   await link?.[Symbol.asyncDispose]()
-  await db?.[Symbol.asyncDispose]()
-  await jobs?.[Symbol.asyncDispose]()
   await checkout?.[Symbol.asyncDispose]()
 })
 

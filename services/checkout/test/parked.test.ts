@@ -24,19 +24,17 @@ import {
 import { type RunShape, completedHistory, costsOf, openTemporal, plainCosts } from './histories.ts'
 
 let checkout: CheckoutUnderTest
-let jobs: AsyncDisposable
 let link: TemporalLink
 
 beforeAll(async () => {
   checkout = await startCheckout()
-  jobs = await checkout.startJobs()
+  await checkout.startJobs()
   link = await openTemporal()
   await checkout.server.whenPolling(AbortSignal.timeout(60_000))
 })
 
 afterAll(async () => {
   await link?.[Symbol.asyncDispose]()
-  await jobs?.[Symbol.asyncDispose]()
   await checkout?.[Symbol.asyncDispose]()
 })
 

@@ -1,7 +1,8 @@
 import type { Clock } from '@holdfast/kernel'
+import { lookAfterMs } from '../src/waiters.ts'
 
-/** Wait after which PlaceOrder looks at its order without being told to, ms. */
-const POLL_MS = 250
+/** Wait after which a PlaceOrder alone looks at its order without being told to, ms. */
+const POLL_MS = lookAfterMs(1)
 
 /** How much slower than the given clock this one runs. */
 const SLOWNESS = 100

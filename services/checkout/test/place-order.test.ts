@@ -15,18 +15,14 @@ import {
 } from './checkout-under-test.ts'
 
 let checkout: CheckoutUnderTest
-let jobs: AsyncDisposable
 
 beforeAll(async () => {
   checkout = await startCheckout()
-  jobs = await checkout.startJobs()
+  await checkout.startJobs()
   await checkout.server.whenPolling(AbortSignal.timeout(60_000))
 })
 
-afterAll(async () => {
-  await jobs?.[Symbol.asyncDispose]()
-  await checkout?.[Symbol.asyncDispose]()
-})
+afterAll(() => checkout?.[Symbol.asyncDispose]())
 
 afterEach(() => checkout.shop.disarm())
 

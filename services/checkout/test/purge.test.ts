@@ -1,8 +1,6 @@
 import { type QuoteId, uuidOf } from '@holdfast/kernel'
-import { type PrimaryDb, createPrimaryDb, sql } from '@holdfast/pg'
+import { type PrimaryDb, sql } from '@holdfast/pg'
 import { Order_State } from '@holdfast/proto/checkout'
-import { systemClock } from '@holdfast/runtime'
-import { SILENT_LOGGER } from '@holdfast/telemetry'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type QuotePlace, purgeQuotes } from '../src/store.ts'
@@ -13,21 +11,11 @@ let db: PrimaryDb
 
 beforeAll(async () => {
   checkout = await startCheckout()
-  db = createPrimaryDb({
-    url: checkout.database.url('app'),
-    password: checkout.database.password,
-    applicationName: 'purge-test',
-    connectionsMax: 2,
-    clock: systemClock,
-    log: SILENT_LOGGER,
-  })
+  db = checkout.openDb()
   await checkout.server.whenPolling(AbortSignal.timeout(60_000))
 })
 
-afterAll(async () => {
-  await db?.[Symbol.asyncDispose]()
-  await checkout?.[Symbol.asyncDispose]()
-})
+afterAll(() => checkout?.[Symbol.asyncDispose]())
 
 const mayDelete = sql<{ may: boolean }>(
   'test.quote.may_delete',

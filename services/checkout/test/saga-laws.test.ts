@@ -52,18 +52,14 @@ function peerOf(shop: FakeShop, name: PeerName): FakePeer {
 }
 
 let checkout: CheckoutUnderTest
-let jobs: AsyncDisposable
 
 beforeAll(async () => {
   checkout = await startCheckout({ overrides: { wrapActivities: twice } })
-  jobs = await checkout.startJobs()
+  await checkout.startJobs()
   await checkout.server.whenPolling(AbortSignal.timeout(60_000))
 })
 
-afterAll(async () => {
-  await jobs?.[Symbol.asyncDispose]()
-  await checkout?.[Symbol.asyncDispose]()
-})
+afterAll(() => checkout?.[Symbol.asyncDispose]())
 
 afterEach(() => checkout.shop.disarm())
 
