@@ -1,9 +1,10 @@
-import { type OrderId, IllegalState, present, uuidOf } from '@holdfast/kernel'
+import { DAY_MS, type OrderId, IllegalState, present, uuidOf } from '@holdfast/kernel'
 import { type Order, Order_State } from '@holdfast/proto/checkout'
 import { ErrorReason } from '@holdfast/proto/type'
 import { newId } from '@holdfast/runtime'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { readCounts } from '../src/store.ts'
 import {
   type CheckoutUnderTest,
   placeRequest,
@@ -14,18 +15,14 @@ import {
 } from './checkout-under-test.ts'
 
 let checkout: CheckoutUnderTest
-let jobs: AsyncDisposable
 
 beforeAll(async () => {
   checkout = await startCheckout()
-  jobs = await checkout.startJobs()
+  await checkout.startJobs()
   await checkout.server.whenPolling(AbortSignal.timeout(60_000))
 })
 
-afterAll(async () => {
-  await jobs?.[Symbol.asyncDispose]()
-  await checkout?.[Symbol.asyncDispose]()
-})
+afterAll(() => checkout?.[Symbol.asyncDispose]())
 
 afterEach(() => checkout.shop.disarm())
 
@@ -109,6 +106,27 @@ test.each([0, 120_000])(
     expect(await methodOf(order)).toBeNull()
   },
 )
+
+test('I9: an order that waited for a month is tried every 30 s, and its age is told', async () => {
+  const ageMs = 30 * DAY_MS
+  const { order } = await placeUnpaid(ageMs)
+  const { start_due_at: before } = await rowOf(order)
+  await eventually(async () => expect((await rowOf(order)).start_due_at).not.toEqual(before), STATE)
+  const [next] = await checkout.database.query<{
+    readonly is_soon: boolean
+    readonly is_later: boolean
+  }>(
+    `SELECT start_due_at <= now() + interval '30 seconds' AS is_soon,
+       start_due_at >= $2::timestamptz + interval '30 seconds' AS is_later
+     FROM purchase WHERE order_id = $1`,
+    [uuidOf(order.orderId as OrderId), before],
+  )
+  expect(next).toEqual({ is_soon: true, is_later: true })
+  const figures = await readCounts(checkout.openDb())
+  const oldest = figures.find(({ name }) => name === 'oldest_pending_ms')
+  expect(oldest?.value).toBeGreaterThanOrEqual(ageMs)
+  expect(oldest?.value).toBeLessThan(ageMs + DAY_MS)
+})
 
 test('I9 I27: whoever repeats the request a minute later is still served', async () => {
   const { buyer, request, order } = await placeUnpaid(60_000)
