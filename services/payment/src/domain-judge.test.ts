@@ -1,49 +1,9 @@
-import { HOUR_MS, idFromUuid, known, unknown } from '@holdfast/kernel'
+import { HOUR_MS, known, unknown } from '@holdfast/kernel'
 import { expect, test } from 'vitest'
-import type { PaymentFacts } from './domain.ts'
 import { type Attempt, type Call, nextLookMs } from './domain-attempt.ts'
 import type { IntentSnapshot, ProviderOutcome } from './domain-outcome.ts'
 import { advance } from './domain-steps.ts'
-
-const UUID = '00000000-0000-7000-8000-000000000000'
-const START = new Date('2026-03-01T12:00:00Z')
-const AMOUNT = 1_500n
-
-function created(): PaymentFacts {
-  return {
-    paymentId: idFromUuid('payment', UUID),
-    orderId: idFromUuid('order', UUID),
-    state: 'CREATED',
-    version: 1n,
-    currency: 'EUR',
-    amountMinor: AMOUNT,
-    capturedMinor: 0n,
-    refundedMinor: 0n,
-    intentId: null,
-    actionUrl: null,
-    actionExpiresAt: null,
-    captureBefore: null,
-    declineReason: null,
-    parkedReason: null,
-    stateSince: START,
-    lookCount: 0,
-    retryCount: 0,
-    retriedAt: null,
-  }
-}
-
-const OPENED: IntentSnapshot = {
-  id: 'pi',
-  ref: '',
-  state: 'opened',
-  currency: 'EUR',
-  amountMinor: AMOUNT,
-  authorizedMinor: 0n,
-  capturedMinor: 0n,
-  declineCode: null,
-  actionUrl: null,
-  captureBefore: null,
-}
+import { created, OPENED, START } from '../test/facts.ts'
 
 const FIND_OPEN: Call = { kind: 'find-open' }
 

@@ -1,15 +1,13 @@
-import { canMove, HOUR_MS, idFromUuid, isTerminal, known, refused, unknown } from '@holdfast/kernel'
+import { canMove, HOUR_MS, isTerminal, known, refused, unknown } from '@holdfast/kernel'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isUnresolved, PAYMENT_GRAPH, type PaymentFacts, type PaymentState } from './domain.ts'
+import { isUnresolved, PAYMENT_GRAPH, type PaymentState } from './domain.ts'
 import { type Attempt, type Call, type Heard, mergeOutcome, type Want } from './domain-attempt.ts'
 import type { IntentSnapshot, ProviderOutcome } from './domain-outcome.ts'
 import { advance, attemptsAfter } from './domain-steps.ts'
+import { AMOUNT, created, OPENED, START } from '../test/facts.ts'
 
-const UUID = '00000000-0000-7000-8000-000000000000'
-const START = new Date('2026-03-01T12:00:00Z')
 const KEY_WINDOW_MS = 24 * HOUR_MS
-const AMOUNT = 1_500n
 
 /** What all situations of these tests have in common. */
 const AT_START = {
@@ -18,29 +16,6 @@ const AT_START = {
   keyWindowMs: KEY_WINDOW_MS,
   find: 'strong',
 } as const
-
-function created(): PaymentFacts {
-  return {
-    paymentId: idFromUuid('payment', UUID),
-    orderId: idFromUuid('order', UUID),
-    state: 'CREATED',
-    version: 1n,
-    currency: 'EUR',
-    amountMinor: AMOUNT,
-    capturedMinor: 0n,
-    refundedMinor: 0n,
-    intentId: null,
-    actionUrl: null,
-    actionExpiresAt: null,
-    captureBefore: null,
-    declineReason: null,
-    parkedReason: null,
-    stateSince: START,
-    lookCount: 0,
-    retryCount: 0,
-    retriedAt: null,
-  }
-}
 
 /** What the network and the provider do to one call. */
 const MODES = [
@@ -98,7 +73,7 @@ class ModelProvider {
     const before = this.#answers.get(key)
     if (before) return before
     const happens = mode !== 'kept_500_before'
-    const done = happens ? this.#act(step, intentId, mode === 'declined') : known(EMPTY)
+    const done = happens ? this.#act(step, intentId, mode === 'declined') : known(OPENED)
     const is500 = mode === 'kept_500_before' || mode === 'kept_500_after'
     const answer = is500 ? { ...unknown('500'), isKeptError: true } : done
     this.#answers.set(key, answer)
@@ -106,7 +81,7 @@ class ModelProvider {
   }
 
   #act(step: string, intentId: string | null, declines: boolean): ProviderOutcome<IntentSnapshot> {
-    if (step === 'open') return known(this.#put({ ...EMPTY, id: `pi_${this.intents.size}` }))
+    if (step === 'open') return known(this.#put({ ...OPENED, id: `pi_${this.intents.size}` }))
     const intent = this.intents.get(intentId ?? '') as IntentSnapshot
     const wrong = refused({ repeat: 'never' as const, code: intent.state }, 'wrong state')
     if (step === 'confirm') {
@@ -133,19 +108,6 @@ class ModelProvider {
     this.intents.set(intent.id, intent)
     return intent
   }
-}
-
-const EMPTY: IntentSnapshot = {
-  id: '',
-  ref: '',
-  state: 'opened',
-  currency: 'EUR',
-  amountMinor: AMOUNT,
-  authorizedMinor: 0n,
-  capturedMinor: 0n,
-  declineCode: null,
-  actionUrl: null,
-  captureBefore: null,
 }
 
 /** The service around `advance`, as the store keeps it, without a database. */
@@ -278,7 +240,7 @@ test('I2: another amount or currency is never success, and may only be given bac
     const heard: Heard = {
       kind: 'intent',
       call: { kind: 'get' },
-      outcome: known({ ...EMPTY, ...wrong, state: 'authorized' }),
+      outcome: known({ ...OPENED, ...wrong, state: 'authorized' }),
     }
     const situation = { ...AT_START, facts: authorizing }
     const looked = advance({ ...situation, want: 'look' }, heard)
@@ -296,7 +258,7 @@ test('a cancel that was refused is sent again after an operator retried, once', 
     intentId: 'pi',
     retriedAt: new Date(START.getTime() + 1),
   }
-  const held = known({ ...EMPTY, state: 'authorized' as const, authorizedMinor: AMOUNT })
+  const held = known({ ...OPENED, state: 'authorized' as const, authorizedMinor: AMOUNT })
   const heard: Heard = { kind: 'intent', call: { kind: 'get' }, outcome: held }
   const after = (firstSentAt: Date) => {
     const attempt: Attempt = { step: 'cancel', n: 1, firstSentAt, outcome: 'refused' }
@@ -311,7 +273,7 @@ test('a cancel that was refused is sent again after an operator retried, once', 
 test('a key is used again inside its window only', () => {
   const facts = { ...created(), state: 'AUTHORIZING' as const, intentId: 'pi' }
   const attempt: Attempt = { step: 'confirm', n: 1, firstSentAt: START, outcome: 'unknown' }
-  const heard: Heard = { kind: 'intent', call: { kind: 'get' }, outcome: known(EMPTY) }
+  const heard: Heard = { kind: 'intent', call: { kind: 'get' }, outcome: known(OPENED) }
   const at = (ageMs: number) => {
     const now = new Date(START.getTime() + ageMs)
     return advance({ ...AT_START, facts, attempts: [attempt], want: 'look', now }, heard).next
@@ -339,7 +301,7 @@ test('an authorisation is given back before it lapses, an action after 15 minute
   const heard: Heard = {
     kind: 'intent',
     call: { kind: 'get' },
-    outcome: known({ ...EMPTY, state: 'requires_action' }),
+    outcome: known({ ...OPENED, state: 'requires_action' }),
   }
   const at = (now: Date) => advance({ ...situation, facts: waiting, now }, heard).next
   expect(at(START)).toMatchObject({ kind: 'send', step: 'cancel' })
