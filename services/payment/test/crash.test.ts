@@ -1,10 +1,9 @@
 import { present, uuidOf } from '@holdfast/kernel'
 import { METHOD_OK, methodToken } from '@holdfast/payment-simulator'
-import { Payment_State, Refund_State, RefundReason } from '@holdfast/proto/payment'
-import { newId } from '@holdfast/runtime'
+import { Payment_State, Refund_State } from '@holdfast/proto/payment'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { captured, refundRequest } from './ledger-kit.ts'
+import { captured, refundRequest, untilRefunded } from './ledger-kit.ts'
 import { type PaymentProcess, type PaymentProcesses, preparePayment } from './payment-process.ts'
 import {
   type Created,
@@ -30,7 +29,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await processes?.[Symbol.asyncDispose]()
-  await jobs?.[Symbol.asyncDispose]()
   await payment?.[Symbol.asyncDispose]()
 })
 
@@ -116,20 +114,10 @@ for (const moment of ['written', 'answered']) {
     // The resolver would send it first now and then, and nobody would be killed.
     await jobs[Symbol.asyncDispose]()
     const victim = await processes.start('main', `payment.refund.${moment}`)
-    const refund = {
-      refundId: newId('refund'),
-      amount: one.amount,
-      reason: RefundReason.CANCELLED,
-    }
-    await expect(
-      victim.checkout.refundPayment({ ...one.verb(), ...refund }, scope()),
-    ).rejects.toThrow(/./)
+    await expect(victim.checkout.refundPayment(refundRequest(one), scope())).rejects.toThrow(/./)
     await untilKilled(victim)
     jobs = await payment.startJobs()
-    await eventually(async () => {
-      const { refunds } = await payment.checkout.getPayment(one, scope())
-      return refunds[0]?.state === Refund_State.SUCCEEDED
-    }, LONG)
+    await untilRefunded(payment, one)
     expect(await payment.provider.rows('transactions', one.paymentId)).toHaveLength(2)
   })
 }
@@ -148,10 +136,7 @@ for (const moment of ['find-refund.written', 'refund.written', 'refund.answered'
     await desk.retryParked({ ...request, requestId: requestId() }, scope())
     await untilKilled(victim)
     jobs = await payment.startJobs()
-    await eventually(async () => {
-      const { refunds } = await payment.checkout.getPayment(one, scope())
-      return refunds[0]?.state === Refund_State.SUCCEEDED
-    }, LONG)
+    await untilRefunded(payment, one)
     expect(await payment.provider.rows('transactions', one.paymentId)).toHaveLength(2)
   })
 }

@@ -1,7 +1,8 @@
 import type { SellerId } from '@holdfast/kernel'
 import { METHOD_OK } from '@holdfast/payment-simulator'
-import { Payment_State, RefundReason } from '@holdfast/proto/payment'
+import { Payment_State, Refund_State, RefundReason } from '@holdfast/proto/payment'
 import { newId } from '@holdfast/runtime'
+import { eventually } from '@holdfast/testkit'
 import { expect } from 'vitest'
 import type { SubOrderSplit } from '../src/domain.ts'
 import { type Created, memberOf, type PaymentUnderTest, scope } from './payment-under-test.ts'
@@ -27,6 +28,19 @@ export function refundRequest(one: Created) {
     amount: one.amount,
     reason: RefundReason.CANCELLED,
   }
+}
+
+/** The refund of a payment, as checkout is told of it. */
+export async function refundOf(payment: PaymentUnderTest, one: Created) {
+  const { refunds } = await payment.checkout.getPayment(one, scope())
+  return refunds[0]
+}
+
+/** Waits until the money of a payment went back. */
+export async function untilRefunded(payment: PaymentUnderTest, one: Created): Promise<void> {
+  await eventually(async () => (await refundOf(payment, one))?.state === Refund_State.SUCCEEDED, {
+    withinMs: 60_000,
+  })
 }
 
 /** Balances of a seller by account, without those at zero. */

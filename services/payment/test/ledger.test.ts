@@ -22,17 +22,13 @@ import {
 import { balancesOf, captured, refundRequest, unbalanced } from './ledger-kit.ts'
 
 let payment: PaymentUnderTest
-let jobs: AsyncDisposable
 
 beforeAll(async () => {
   payment = await startPayment({ callLimitMs: 1_000 })
-  jobs = await payment.startJobs()
+  await payment.startJobs()
 })
 
-afterAll(async () => {
-  await jobs?.[Symbol.asyncDispose]()
-  await payment?.[Symbol.asyncDispose]()
-})
+afterAll(() => payment?.[Symbol.asyncDispose]())
 
 const reasonFrom = (call: Promise<unknown>): Promise<string> =>
   call.then(

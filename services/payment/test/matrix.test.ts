@@ -6,17 +6,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { asking, type PaymentUnderTest, scope, startPayment } from './payment-under-test.ts'
 
 let payment: PaymentUnderTest
-let jobs: AsyncDisposable
 
 beforeAll(async () => {
   payment = await startPayment({ callLimitMs: 800 })
-  jobs = await payment.startJobs()
+  await payment.startJobs()
 })
 
-afterAll(async () => {
-  await jobs?.[Symbol.asyncDispose]()
-  await payment?.[Symbol.asyncDispose]()
-})
+afterAll(() => payment?.[Symbol.asyncDispose]())
 
 /** The target for a payment whose provider is well again. */
 const RESOLVED = { withinMs: 60_000 }

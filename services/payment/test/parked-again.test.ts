@@ -1,12 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type RefundId, uuidOf } from '@holdfast/kernel'
 import { METHOD_OK } from '@holdfast/payment-simulator'
-import {
-  type ParkedMoney,
-  ParkedMoney_Kind,
-  ParkedMoneyAction,
-  Payment_State,
-} from '@holdfast/proto/payment'
+import { ParkedMoney_Kind, ParkedMoneyAction, Payment_State } from '@holdfast/proto/payment'
 import { ErrorReason } from '@holdfast/proto/type'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -16,44 +11,26 @@ import {
   type Created,
   operator,
   type PaymentUnderTest,
-  requestId,
   scope,
   splitFor,
   startPayment,
 } from './payment-under-test.ts'
+import { openDesk } from './parked-kit.ts'
 
 let payment: PaymentUnderTest
-let jobs: readonly AsyncDisposable[]
-let desk: ReturnType<PaymentUnderTest['clientOf']>
+let desk: ReturnType<typeof openDesk>
 
 beforeAll(async () => {
   payment = await startPayment({ callLimitMs: 1_000 })
   // Two resolvers, so that each retry is looked at while another may look as well.
-  jobs = [await payment.startJobs(), await payment.startJobs()]
-  desk = payment.clientOf(operator())
+  await payment.startJobs()
+  await payment.startJobs()
+  desk = openDesk(payment, operator())
 })
 
-afterAll(async () => {
-  for (const one of jobs ?? []) await one[Symbol.asyncDispose]()
-  await payment?.[Symbol.asyncDispose]()
-})
+afterAll(() => payment?.[Symbol.asyncDispose]())
 
 const LONG = { withinMs: 60_000 }
-
-/** The payment in the operator's list, once it is there with a version of at least `version`. */
-async function parked(id: string, version = 0n): Promise<ParkedMoney> {
-  return eventually(async () => {
-    const page = await desk.listParked({ pageSize: 200, pageToken: '' }, scope())
-    const found = page.parked.find((one) => one.id === id)
-    return found !== undefined && found.version >= version && found
-  }, LONG)
-}
-
-function retry({ id, version }: ParkedMoney) {
-  const reason = 'The provider says that it is mended.'
-  const request = { requestId: requestId(), parkedId: id, expectedVersion: version, reason }
-  return asking(() => desk.retryParked(request, scope()))
-}
 
 const opensOf = (one: Created) =>
   payment.database.query<{ readonly n: number; readonly sends: number; readonly outcome: string }>(
@@ -67,7 +44,7 @@ async function parkedUnopened(script: string | object, times = 1) {
   const one = await payment.create(METHOD_OK)
   await payment.provider.order({ ref: one.paymentId, operation: 'open', script, times })
   expect((await payment.authorize(one)).parked).toBe(true)
-  const item = await parked(one.paymentId)
+  const item = await desk.parked(one.paymentId)
   expect(item).toMatchObject({
     kind: ParkedMoney_Kind.PAYMENT,
     paymentState: Payment_State.CREATED,
@@ -87,8 +64,8 @@ async function untilOpened(one: Created): Promise<void> {
 test('I2: a payment opened with another amount is looked up again, parked alike', async () => {
   const { one, item } = await parkedUnopened('wrong_amount')
   expect(item.reason).toBe(ErrorReason.AMOUNT_MISMATCH)
-  await retry(item)
-  const again = await parked(one.paymentId, item.version + 1n)
+  await desk.retry(item)
+  const again = await desk.parked(one.paymentId, item.version + 1n)
   expect(again).toMatchObject({
     reason: ErrorReason.AMOUNT_MISMATCH,
     paymentState: Payment_State.CREATED,
@@ -109,7 +86,7 @@ test('I2: a payment opened with another amount is looked up again, parked alike'
     body: '{}',
   })
   expect(gone.status).toBe(200)
-  await retry(again)
+  await desk.retry(again)
   await untilOpened(one)
   expect((await payment.authorize(one)).state).toBe(Payment_State.AUTHORIZED)
   const intents = await payment.provider.intents(one.paymentId)
@@ -124,7 +101,7 @@ test('I2: while the search finds nothing out, a retried payment is not opened ag
   const sent = (await opensOf(one)).length
   const find = { ref: one.paymentId, operation: 'find', script: { answer: 'http_500' } }
   await payment.provider.order({ ...find, times: 1_000 })
-  await retry(item)
+  await desk.retry(item)
   const looks = async () => {
     const [row] = await payment.database.query<{ looks: number; due: Date | null }>(
       'SELECT look_count AS looks, next_look_at AS due FROM payment WHERE payment_id = $1',
@@ -148,14 +125,14 @@ test('I2: a refund that the provider says it has and does not show is not sent a
   const request = refundRequest(one)
   const refundId = request.refundId as RefundId
   await asking(() => payment.checkout.refundPayment(request, scope()))
-  const declined = await parked(refundId)
+  const declined = await desk.parked(refundId)
   // As if it had been another refusal: the simulator never says this of a refund it does not show.
   await payment.database.query(
     "UPDATE provider_attempt SET heard = 'refund_exists' WHERE subject_id = $1",
     [uuidOf(refundId)],
   )
-  await retry(declined)
-  const again = await parked(refundId, declined.version + 1n)
+  await desk.retry(declined)
+  const again = await desk.parked(refundId, declined.version + 1n)
   expect(again).toMatchObject({ reason: ErrorReason.PAYMENT_STATE, retryCount: 1 })
   const attempts = await payment.database.query(
     'SELECT n, sends, outcome FROM provider_attempt WHERE subject_id = $1',

@@ -14,21 +14,20 @@ import { ErrorReason } from '@holdfast/proto/type'
 import { newId } from '@holdfast/runtime'
 import { eventually } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { captured, refundRequest, unbalanced } from './ledger-kit.ts'
+import { captured, refundOf, refundRequest, unbalanced, untilRefunded } from './ledger-kit.ts'
 import {
   asking,
   type Created,
   operator,
   type PaymentUnderTest,
-  requestId,
   scope,
   splitFor,
   startPayment,
 } from './payment-under-test.ts'
+import { openDesk, retryOf, WHY } from './parked-kit.ts'
 
 let payment: PaymentUnderTest
-let jobs: readonly AsyncDisposable[]
-let desk: ReturnType<PaymentUnderTest['clientOf']>
+let desk: ReturnType<typeof openDesk>
 
 const who = operator()
 const WHO = who.kind === 'operator' ? `account:${who.accountId}` : ''
@@ -36,54 +35,19 @@ const WHO = who.kind === 'operator' ? `account:${who.accountId}` : ''
 beforeAll(async () => {
   payment = await startPayment({ callLimitMs: 1_000 })
   // Two resolvers, so that each retry is looked at while another may look as well.
-  jobs = [await payment.startJobs(), await payment.startJobs()]
-  desk = payment.clientOf(who)
+  await payment.startJobs()
+  await payment.startJobs()
+  desk = openDesk(payment, who)
 })
 
-afterAll(async () => {
-  for (const one of jobs ?? []) await one[Symbol.asyncDispose]()
-  await payment?.[Symbol.asyncDispose]()
-})
+afterAll(() => payment?.[Symbol.asyncDispose]())
 
 const LONG = { withinMs: 60_000 }
-const WHY = 'The provider says that it is mended.'
 const reasonFrom = (call: Promise<unknown>): Promise<string> =>
   call.then(
     () => 'answered',
     (error: unknown) => (isHoldfastError(error) ? error.reason : String(error)),
   )
-
-/** Everything that is parked, page by page. */
-async function parkedList(pageSize = 200): Promise<readonly ParkedMoney[]> {
-  const all: ParkedMoney[] = []
-  let pageToken = ''
-  do {
-    const page = await desk.listParked({ pageSize, pageToken }, scope())
-    expect(page.parked.length).toBeLessThanOrEqual(pageSize)
-    all.push(...page.parked)
-    pageToken = page.nextPageToken
-  } while (pageToken !== '')
-  return all
-}
-
-/** The parked thing of this id, once it is parked with a version of at least `version`. */
-async function parked(id: string, version = 0n): Promise<ParkedMoney> {
-  return eventually(async () => {
-    const found = (await parkedList()).find((one) => one.id === id)
-    return found !== undefined && found.version >= version && found
-  }, LONG)
-}
-
-const retryOf = (one: Pick<ParkedMoney, 'id' | 'version'>) => ({
-  requestId: requestId(),
-  parkedId: one.id,
-  expectedVersion: one.version,
-  reason: WHY,
-})
-function retry(one: Pick<ParkedMoney, 'id' | 'version'>) {
-  const request = retryOf(one)
-  return asking(() => desk.retryParked(request, scope()))
-}
 
 /** A refund that the provider declined, as the operator sees it. */
 async function declinedRefund(times = 1): Promise<{ one: Created; item: ParkedMoney }> {
@@ -92,16 +56,7 @@ async function declinedRefund(times = 1): Promise<{ one: Created; item: ParkedMo
   await payment.provider.order(order)
   const request = refundRequest(one)
   await asking(() => payment.checkout.refundPayment(request, scope()))
-  return { one, item: await parked(request.refundId) }
-}
-
-async function refundOf(one: Created) {
-  const { refunds } = await payment.checkout.getPayment(one, scope())
-  return refunds[0]
-}
-
-async function untilRefunded(one: Created): Promise<void> {
-  await eventually(async () => (await refundOf(one))?.state === Refund_State.SUCCEEDED, LONG)
+  return { one, item: await desk.parked(request.refundId) }
 }
 
 interface AttemptRow {
@@ -153,10 +108,10 @@ test('I2, I11: a declined refund, retried once it is mended, goes back once', as
     retryCount: 0,
   })
   expect(item.parkTime).toBeInstanceOf(Date)
-  const answer = await retry(item)
+  const answer = await desk.retry(item)
   expect(answer.payment?.paymentId).toBe(one.paymentId)
   expect(answer.refund).toMatchObject({ refundId: item.id, parked: false })
-  await untilRefunded(one)
+  await untilRefunded(payment, one)
   const moved = await payment.provider.rows('transactions', one.paymentId)
   expect(moved.map((row) => row.amountMinor)).toEqual(['1500', '-1500'])
   expect(await attemptsOf(item.id)).toEqual([
@@ -179,11 +134,11 @@ test('I2, I11: a declined refund, retried once it is mended, goes back once', as
 
 test('I11: a refund that is declined again is parked again, and still owed', async () => {
   const { one, item } = await declinedRefund(2)
-  await retry(item)
-  const again = await parked(item.id, item.version + 1n)
+  await desk.retry(item)
+  const again = await desk.parked(item.id, item.version + 1n)
   expect(again).toMatchObject({ reason: ErrorReason.REFUND_FAILED, retryCount: 1 })
-  await retry(again)
-  await untilRefunded(one)
+  await desk.retry(again)
+  await untilRefunded(payment, one)
   expect(await payment.provider.rows('transactions', one.paymentId)).toHaveLength(2)
   expect(await auditOf(item.id)).toHaveLength(2)
 })
@@ -201,8 +156,8 @@ test('I2: a refund that the provider had made in truth is found and not sent aga
     body: JSON.stringify({ refundRef: item.id, amountMinor: '1500' }),
   })
   expect(made.status).toBe(200)
-  await retry(item)
-  await untilRefunded(one)
+  await desk.retry(item)
+  await untilRefunded(payment, one)
   expect(await attemptsOf(item.id)).toEqual([{ n: 1, sends: 1, outcome: 'refused' }])
   expect(await payment.provider.rows('transactions', one.paymentId)).toHaveLength(2)
 })
@@ -211,8 +166,8 @@ for (const script of ['timeout_after_charge', 'http_500_after_charge'] as const)
   test(`I2, I9: ${script} at the retried refund gives the money back once`, async () => {
     const { one, item } = await declinedRefund()
     await payment.provider.order({ ref: one.paymentId, operation: 'refund', script })
-    await retry(item)
-    await untilRefunded(one)
+    await desk.retry(item)
+    await untilRefunded(payment, one)
     expect((await attemptsOf(item.id)).map(({ n, sends }) => [n, sends])).toEqual([
       [1, 1],
       [2, 1],
@@ -226,7 +181,7 @@ test('I2: while the look-up finds nothing out, a retried refund is not sent', as
   const refundId = uuidOf(item.id as RefundId)
   const find = { ref: item.id, operation: 'find', script: { answer: 'http_500' } }
   await payment.provider.order({ ...find, times: 1_000 })
-  await retry(item)
+  await desk.retry(item)
   await eventually(async () => {
     const [row] = await payment.database.query<{ looks: number }>(
       'SELECT look_count AS looks FROM refund WHERE refund_id = $1',
@@ -235,12 +190,12 @@ test('I2: while the look-up finds nothing out, a retried refund is not sent', as
     return (row?.looks ?? 0) >= 1
   }, LONG)
   expect(await attemptsOf(item.id)).toHaveLength(1)
-  expect(await refundOf(one)).toMatchObject({ state: Refund_State.SENDING, parked: false })
+  expect(await refundOf(payment, one)).toMatchObject({ state: Refund_State.SENDING, parked: false })
   await payment.provider.clearOrders()
   await payment.database.query('UPDATE refund SET next_look_at = now() WHERE refund_id = $1', [
     refundId,
   ])
-  await untilRefunded(one)
+  await untilRefunded(payment, one)
   expect(await attemptsOf(item.id)).toHaveLength(2)
 })
 
@@ -248,7 +203,7 @@ test('I2: a capture of another amount, retried while it is so, is parked again a
   const one = await payment.create(methodToken('wrong_amount', 'capture'))
   await payment.authorize(one)
   await payment.capture(one)
-  const item = await parked(one.paymentId)
+  const item = await desk.parked(one.paymentId)
   expect(item).toMatchObject({
     kind: ParkedMoney_Kind.PAYMENT,
     reason: ErrorReason.AMOUNT_MISMATCH,
@@ -257,9 +212,9 @@ test('I2: a capture of another amount, retried while it is so, is parked again a
     amount: one.amount,
     allowedActions: [ParkedMoneyAction.RETRY],
   })
-  const answer = await retry(item)
+  const answer = await desk.retry(item)
   expect(answer.refund).toBeUndefined()
-  const again = await parked(one.paymentId, item.version + 1n)
+  const again = await desk.parked(one.paymentId, item.version + 1n)
   expect(again).toMatchObject({
     reason: ErrorReason.AMOUNT_MISMATCH,
     paymentState: Payment_State.CAPTURING,
@@ -282,9 +237,9 @@ test('I9: a cancel refused for good is sent once more after a retry, then it is 
   await payment.provider.order({ ref: one.paymentId, operation: 'cancel', script: 'declined' })
   const voided = payment.checkout.voidPayment(one.verb(), scope())
   expect(await reasonFrom(voided)).toBe('PAYMENT_FAILED')
-  const item = await parked(one.paymentId)
+  const item = await desk.parked(one.paymentId)
   expect(item).toMatchObject({ paymentState: Payment_State.VOIDING })
-  await retry(item)
+  await desk.retry(item)
   await eventually(
     async () => (await payment.get(one.paymentId)).state === Payment_State.VOIDED,
     LONG,
@@ -295,12 +250,12 @@ test('I9: a cancel refused for good is sent once more after a retry, then it is 
 test('I2: a retry while a void is at the provider takes nothing from it', async () => {
   const one = await payment.create(methodToken('wrong_amount'))
   await payment.authorize(one)
-  const item = await parked(one.paymentId)
+  const item = await desk.parked(one.paymentId)
   const cancel = { ref: one.paymentId, operation: 'cancel', script: 'timeout_after_charge' }
   await payment.provider.order(cancel)
   const voiding = payment.checkout.voidPayment(one.verb(), scope()).catch(() => undefined)
   await eventually(async () => (await attemptsOf(item.id)).length === 3, LONG)
-  await retry(item)
+  await desk.retry(item)
   await voiding
   await eventually(
     async () => (await payment.get(one.paymentId)).state === Payment_State.FAILED,
@@ -314,37 +269,43 @@ test('I6: 20 repeats of one retry at once have one effect and are all answered',
   const { one, item } = await declinedRefund()
   const request = retryOf(item)
   const answers = await Promise.all(
-    Array.from({ length: 20 }, () => asking(() => desk.retryParked(request, scope()))),
+    Array.from({ length: 20 }, () => asking(() => desk.client.retryParked(request, scope()))),
   )
   expect(new Set(answers.map((answer) => answer.refund?.refundId))).toEqual(new Set([item.id]))
-  await untilRefunded(one)
-  expect((await desk.retryParked(request, scope())).refund?.state).toBe(Refund_State.SUCCEEDED)
+  await untilRefunded(payment, one)
+  expect((await desk.client.retryParked(request, scope())).refund?.state).toBe(
+    Refund_State.SUCCEEDED,
+  )
   expect(await auditOf(item.id)).toHaveLength(1)
   expect(await attemptsOf(item.id)).toHaveLength(2)
   expect(await payment.provider.rows('transactions', one.paymentId)).toHaveLength(2)
-  const other = desk.retryParked({ ...request, reason: 'Another one.' }, scope())
+  const other = desk.client.retryParked({ ...request, reason: 'Another one.' }, scope())
   expect(await reasonFrom(other)).toBe('KEY_REUSED')
 })
 
 test('I6: of 20 retries at once under names of their own one has an effect', async () => {
   const { one, item } = await declinedRefund()
-  const ends = await Promise.all(Array.from({ length: 20 }, () => reasonFrom(retry(item))))
+  const ends = await Promise.all(Array.from({ length: 20 }, () => reasonFrom(desk.retry(item))))
   expect(ends.filter((end) => end === 'answered')).toHaveLength(1)
   // Later ones find it not parked any more.
   expect(new Set(ends)).toEqual(new Set(['answered', 'PARK_MISMATCH']))
-  await untilRefunded(one)
+  await untilRefunded(payment, one)
   expect(await auditOf(item.id)).toHaveLength(1)
   expect(await payment.provider.rows('transactions', one.paymentId)).toHaveLength(2)
 })
 
 test('what is not parked, changed, unknown or from no operator is refused in words', async () => {
   const { one, item } = await declinedRefund()
-  expect(await reasonFrom(retry({ id: one.paymentId, version: 1n }))).toBe('PARK_MISMATCH')
-  expect(await reasonFrom(retry({ id: newId('refund'), version: 1n }))).toBe('PAYMENT_NOT_FOUND')
-  expect(await reasonFrom(retry({ id: newId('payment'), version: 1n }))).toBe('PAYMENT_NOT_FOUND')
-  expect(await reasonFrom(retry({ id: one.orderId, version: 1n }))).toBe('INVALID_FIELD')
+  expect(await reasonFrom(desk.retry({ id: one.paymentId, version: 1n }))).toBe('PARK_MISMATCH')
+  expect(await reasonFrom(desk.retry({ id: newId('refund'), version: 1n }))).toBe(
+    'PAYMENT_NOT_FOUND',
+  )
+  expect(await reasonFrom(desk.retry({ id: newId('payment'), version: 1n }))).toBe(
+    'PAYMENT_NOT_FOUND',
+  )
+  expect(await reasonFrom(desk.retry({ id: one.orderId, version: 1n }))).toBe('INVALID_FIELD')
   const stale = { id: item.id, version: item.version - 1n }
-  expect(await reasonFrom(retry(stale))).toBe('VERSION_MISMATCH')
+  expect(await reasonFrom(desk.retry(stale))).toBe('VERSION_MISMATCH')
   expect(await reasonFrom(payment.checkout.retryParked(retryOf(item), scope()))).toBe(
     'WRONG_AUDIENCE',
   )
@@ -362,19 +323,19 @@ test('I11: a refund that the bank sent back is listed, and cannot be sent again'
     [uuidOf(request.refundId as RefundId)],
   )
   await payment.provider.post(`/admin/refunds/${row?.id}/settle`, { outcome: 'failed' })
-  const item = await parked(request.refundId)
+  const item = await desk.parked(request.refundId)
   expect(item.allowedActions).toEqual([ParkedMoneyAction.PAY_OTHERWISE])
-  expect(await reasonFrom(retry(item))).toBe('PARK_MISMATCH')
+  expect(await reasonFrom(desk.retry(item))).toBe('PARK_MISMATCH')
 })
 
 test('the list goes page by page, each parked thing once, the oldest first', async () => {
   await Promise.all([declinedRefund(), declinedRefund(), declinedRefund()])
-  const whole = (await parkedList()).map((one) => one.id)
+  const whole = (await desk.list()).map((one) => one.id)
   expect(whole.length).toBeGreaterThanOrEqual(3)
-  expect((await parkedList(2)).map((one) => one.id)).toEqual(whole)
+  expect((await desk.list(2)).map((one) => one.id)).toEqual(whole)
   const uuids = whole.map((id) => uuidOf(id as PaymentId))
   expect(uuids).toEqual(uuids.toSorted())
-  const bad = desk.listParked({ pageSize: 2, pageToken: 'x.y' }, scope())
+  const bad = desk.client.listParked({ pageSize: 2, pageToken: 'x.y' }, scope())
   expect(await reasonFrom(bad)).toBe('PAGE_TOKEN_INVALID')
 })
 
@@ -382,7 +343,7 @@ test('a void of what only a person can take further is refused for good, not for
   const one = await payment.create(methodToken('wrong_amount', 'capture'))
   await payment.authorize(one)
   await payment.capture(one)
-  await parked(one.paymentId)
+  await desk.parked(one.paymentId)
   const answer = payment.checkout.voidPayment(one.verb(), scope())
   const error: unknown = await answer.catch((cause: unknown) => cause)
   expect(error).toMatchObject({

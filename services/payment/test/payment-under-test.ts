@@ -59,6 +59,7 @@ export interface PaymentUnderTest extends AsyncDisposable {
   readonly webhookUrl: string
   readonly checkout: Client
   clientOf(caller: Caller, copy?: number): Client
+  /** Starts its loops; they end with it at the latest. */
   startJobs(): Promise<AsyncDisposable>
   /** Creates a payment of one sub-order or more with this method token. */
   create(methodToken: string, splits?: readonly SubOrderSplit[]): Promise<Created>
@@ -197,6 +198,7 @@ export async function startPayment(
       return createPayment({ ...config, HTTP_LISTEN_ADDRESS }, SILENT_LOGGER, overrides)
     }),
   )
+  const jobs: AsyncDisposable[] = []
   const clients: AsyncDisposable[] = []
   const clientOf = (caller: Caller, copy?: number): Client => {
     const token = callers.tokenFor(caller)
@@ -216,9 +218,14 @@ export async function startPayment(
     webhookUrl,
     checkout,
     clientOf,
-    startJobs: () => createPaymentJobs(shared, SILENT_LOGGER, overrides),
+    startJobs: async () => {
+      const one = await createPaymentJobs(shared, SILENT_LOGGER, overrides)
+      jobs.push(one)
+      return one
+    },
     ...checkoutVerbs(checkout),
     [Symbol.asyncDispose]: async () => {
+      for (const one of jobs) await one[Symbol.asyncDispose]()
       for (const client of clients) await client[Symbol.asyncDispose]()
       await Promise.all(copies.map((copy) => copy[Symbol.asyncDispose]()))
       await provider[Symbol.asyncDispose]()

@@ -21,17 +21,13 @@ import {
 } from './payment-under-test.ts'
 
 let payment: PaymentUnderTest
-let jobs: AsyncDisposable
 
 beforeAll(async () => {
   payment = await startPayment({ callLimitMs: 1_000 })
-  jobs = await payment.startJobs()
+  await payment.startJobs()
 })
 
-afterAll(async () => {
-  await jobs?.[Symbol.asyncDispose]()
-  await payment?.[Symbol.asyncDispose]()
-})
+afterAll(() => payment?.[Symbol.asyncDispose]())
 
 const LONG = { withinMs: 60_000 }
 const reasonOf = (error: unknown): string => (isHoldfastError(error) ? error.reason : String(error))

@@ -7,17 +7,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Created, type PaymentUnderTest, scope, startPayment } from './payment-under-test.ts'
 
 let payment: PaymentUnderTest
-let jobs: AsyncDisposable
 
 beforeAll(async () => {
   payment = await startPayment({ copies: 2 })
-  jobs = await payment.startJobs()
+  await payment.startJobs()
 })
 
-afterAll(async () => {
-  await jobs?.[Symbol.asyncDispose]()
-  await payment?.[Symbol.asyncDispose]()
-})
+afterAll(() => payment?.[Symbol.asyncDispose]())
 
 const LONG = { withinMs: 60_000 }
 /** Races of each kind, and how many at once: the two of a race meet all the same. */
