@@ -16,6 +16,7 @@ import { systemClock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
 import { eventually } from '@holdfast/testkit'
 import { Pool } from 'pg'
+import { parseScrape, type Sample } from './prometheus.ts'
 
 /** A whole marketplace as child processes, with its own servers and data. */
 export interface Marketplace {
@@ -131,12 +132,17 @@ async function sumOfMetric(
   labels: readonly string[],
 ): Promise<number> {
   const text = await (await fetch(`http://${present(address, 'its metrics')}/metrics`)).text()
-  let sum = 0
-  for (const line of text.split('\n')) {
-    if (!line.startsWith(`${name}{`) || !labels.every((label) => line.includes(label))) continue
-    sum += Number(line.split(' ')[1])
-  }
-  return sum
+  return parseScrape(text)
+    .filter((sample) => sample.name === name)
+    .filter((sample) => labels.every((label) => labelText(sample).includes(label)))
+    .reduce((sum, { value }) => sum + value, 0)
+}
+
+/** The labels of a sample as a scrape has them: `a="x",b="y"`. */
+function labelText({ labels }: Sample): string {
+  return Object.entries(labels)
+    .map(([label, value]) => `${label}="${value}"`)
+    .join(',')
 }
 
 /** A process that died starts within it, with a fraction of two cores, ms. */

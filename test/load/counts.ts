@@ -3,7 +3,7 @@ import { systemClock } from '@holdfast/runtime'
 import type { Pool } from 'pg'
 import type { Marketplace } from '../marketplace.ts'
 import { cpuMsOf } from './cpu.ts'
-import { parseScrape } from './prometheus.ts'
+import { parseScrape } from '../prometheus.ts'
 
 /** What the whole marketplace has used so far. */
 export interface Counts {

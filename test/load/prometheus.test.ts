@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseScrape } from './prometheus.ts'
+import { parseScrape } from '../prometheus.ts'
 
 test('a scrape is read line by line, comments left out', () => {
   const text = [

@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js'
@@ -129,12 +128,6 @@ export function openBareClient(address: string): RpcClientSide<'served'> {
 
 const COMMON = { environment: 'bench', clock: systemClock, log: SILENT_LOGGER } as const
 
-/** A new key of checkout, who calls. */
-export function newCallerKey(): PrivateJwk {
-  const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
-  return { kty: 'OKP', crv: 'Ed25519', kid: 'checkout.1', x: String(x), d: String(d) }
-}
-
 /** Ours: the caller is proven, the request checked, counted and traced as in every service. */
 export async function openOurServer(callerKey: PrivateJwk): Promise<RpcServerSide> {
   const ends = new AsyncDisposableStack()
@@ -173,10 +166,10 @@ export function openOurClient(address: string, callerKey: PrivateJwk): RpcClient
         ...how,
       }),
     )
-  const once = { retries: 'none', breaker: 'off' } as const
+  const noRetry = { retries: 'none', breaker: 'off' } as const
   const usual = clientFor({ retries: 'unavailable', breaker: 'on', tokens })
-  const impatient = clientFor({ ...once, tokens })
-  const stranger = clientFor(once)
+  const impatient = clientFor({ ...noRetry, tokens })
+  const stranger = clientFor(noRetry)
   const wrong = { ...REQUEST, holdId: 'hld_of-nothing' }
   const calls: Readonly<Record<OurWay, () => Promise<void>>> = {
     served: () => placeHold(usual, REQUEST),

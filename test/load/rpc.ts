@@ -3,10 +3,11 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { newPrivateJwk } from '@holdfast/testkit'
 import type { RunContext } from './benchmarks.ts'
 import type { RpcAnswer, RpcAsk } from './main-rpc.ts'
 import { type Aim, type Result, resultOf, type Round } from './result.ts'
-import { newCallerKey, OUR_WAYS, type OurWay } from './rpc-sides.ts'
+import { OUR_WAYS, type OurWay } from './rpc-sides.ts'
 
 const ROUNDS = 5
 const CALLS_PER_ROUND = 4_000
@@ -88,7 +89,7 @@ async function openPair(
   side: 'bare' | 'ours',
   env: NodeJS.ProcessEnv,
 ): Promise<Pair> {
-  const key = JSON.stringify(newCallerKey())
+  const key = JSON.stringify(newPrivateJwk('checkout.1'))
   const server = ends.use(await openEnd([side, 'server', key], env))
   const client = ends.use(await openEnd([side, 'client', key, server.address], env))
   return async (way, calls) => {

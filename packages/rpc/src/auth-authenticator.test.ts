@@ -1,4 +1,5 @@
 import { Unauthenticated } from '@holdfast/kernel'
+import { newPrivateJwk } from '@holdfast/testkit'
 import { SignJWT } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
@@ -9,7 +10,6 @@ import {
   createAuthBench,
   guest,
   guestId,
-  newPrivateJwk,
   sessionId,
   testId,
 } from '../test/auth-kit.ts'

@@ -1,6 +1,7 @@
 import { SILENT_LOGGER } from '@holdfast/telemetry'
+import { newPrivateJwk } from '@holdfast/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type AuthBench, createAuthBench, guest, newPrivateJwk } from '../test/auth-kit.ts'
+import { type AuthBench, createAuthBench, guest } from '../test/auth-kit.ts'
 import { createAuthenticator } from './auth-authenticator.ts'
 import { parsePublicKeySet, publicHalfOf } from './auth-keys.ts'
 import { createServiceTokenSource } from './auth-service-token.ts'

@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import {
   type AccountId,
   type Clock,
@@ -12,6 +11,7 @@ import {
   idFromUuid,
 } from '@holdfast/kernel'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
+import { newPrivateJwk } from '@holdfast/testkit'
 import { type RunningAuthenticator, createAuthenticator } from '../src/auth-authenticator.ts'
 import { type PrivateJwk, type PublicKeySet, publicHalfOf } from '../src/auth-keys.ts'
 import type { RevocationPage, RevocationSource, SessionVerdict } from '../src/auth-revocations.ts'
@@ -73,12 +73,6 @@ function createManualClock(start = new Date('2026-03-01T12:00:00Z')): ManualCloc
 /** Lets everything that is ready run, signatures included. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve))
-}
-
-export function newPrivateJwk(kid: string): PrivateJwk {
-  const { privateKey } = generateKeyPairSync('ed25519')
-  const { x, d } = privateKey.export({ format: 'jwk' })
-  return { kty: 'OKP', crv: 'Ed25519', kid, x: String(x), d: String(d) }
 }
 
 /** A session service of a few lines, which can be down. */

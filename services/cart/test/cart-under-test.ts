@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import {
   type AccountId,
   type GuestId,
@@ -8,7 +8,7 @@ import {
   Unavailable,
 } from '@holdfast/kernel'
 import { CartServiceDefinition } from '@holdfast/proto/cart'
-import { type Caller, createRpcClient, type RpcClient, scopeFor } from '@holdfast/rpc'
+import { type Caller, createRpcClient, publicHalfOf, type RpcClient, scopeFor } from '@holdfast/rpc'
 import { newId, systemClock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
 import {
@@ -16,6 +16,7 @@ import {
   createTestCallers,
   createTestDatabase,
   type TestDatabase,
+  newPrivateJwk,
 } from '@holdfast/testkit'
 import type { Neighbours } from '../src/clients.ts'
 import type { KnownOffer } from '../src/domain.ts'
@@ -75,8 +76,7 @@ export async function startCart(
   const database = await createTestDatabase({ service: 'cart', migrationFolders: CART_MIGRATIONS })
   const callers = createTestCallers()
   const neighbours = createFakeNeighbours()
-  const key = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
-  const jwk = { kty: 'OKP', crv: 'Ed25519', kid: 'cart.1', x: key.x, d: key.d }
+  const jwk = newPrivateJwk('cart.1')
   const databaseUrl = new URL(database.url('app'))
   databaseUrl.host = options.postgresAddress ?? databaseUrl.host
   const shared = {
@@ -94,7 +94,7 @@ export async function startCart(
     LISTEN_ADDRESS: ANY_ADDRESS,
     PAGE_TOKEN_KEY_FILE: new Uint8Array(32),
     SERVICE_KEY_FILE: jwk,
-    PEER_KEYS_FILE: { keys: [{ kty: 'OKP', crv: 'Ed25519', kid: 'cart.1', x: key.x }] },
+    PEER_KEYS_FILE: { keys: [publicHalfOf(jwk)] },
     SESSION_ADDRESSES: ['127.0.0.1:1'],
     SELLER_ADDRESSES: ['127.0.0.1:1'],
     INVENTORY_ADDRESSES: ['127.0.0.1:1'],

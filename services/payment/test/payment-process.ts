@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,7 +15,7 @@ import {
 } from '@holdfast/rpc'
 import { systemClock } from '@holdfast/runtime'
 import { SILENT_LOGGER } from '@holdfast/telemetry'
-import { backing, eventually, type TestDatabase } from '@holdfast/testkit'
+import { backing, eventually, newPrivateJwk, type TestDatabase } from '@holdfast/testkit'
 import { VAULT_KEYS } from './payment-under-test.ts'
 import { API_KEY, freePort, WEBHOOK_SECRET } from './provider-under-test.ts'
 
@@ -35,11 +35,6 @@ export interface PaymentProcess {
   kill(signal: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): void
   /** Exit code, or the signal that ended it. */
   readonly ended: Promise<number | string>
-}
-
-function newPrivateJwk(kid: string): PrivateJwk {
-  const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
-  return { kty: 'OKP', crv: 'Ed25519', kid, x: String(x), d: String(d) }
 }
 
 /** Prepares keys and settings of processes on this database and provider. */

@@ -3,14 +3,9 @@ import { once } from 'node:events'
 import { connect } from 'node:http2'
 import { present } from '@holdfast/kernel'
 import { type GetKeySetResponse, SessionServiceDefinition } from '@holdfast/proto/session'
+import { newPrivateJwk } from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import {
-  type SessionBench,
-  createSessionBench,
-  newPrivateJwk,
-  scope,
-  startGuest,
-} from './session-kit.ts'
+import { type SessionBench, createSessionBench, scope, startGuest } from './session-kit.ts'
 
 /** The one that signs, and one that signed until a while ago. */
 const signingKeys = [newPrivateJwk('user.2'), newPrivateJwk('user.1')]

@@ -4,13 +4,18 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePorts, makeTemporaryFolder, probeHttp } from '@holdfast/backing'
-import { type TestDatabase, backing, createTestDatabase, eventually } from '@holdfast/testkit'
+import {
+  type TestDatabase,
+  backing,
+  createTestDatabase,
+  eventually,
+  newPrivateJwk,
+} from '@holdfast/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SESSION_MIGRATIONS } from '../src/server.ts'
 import {
   clientOf,
   newEmail,
-  newPrivateJwk,
   peerKeys,
   reasonOf,
   refresh,

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { SessionServiceDefinition } from '@holdfast/proto/session'
 import {
   type PrivateJwk,
@@ -11,7 +11,7 @@ import {
 } from '@holdfast/rpc'
 import { createDisposer, systemClock } from '@holdfast/runtime'
 import { type Logger, SILENT_LOGGER } from '@holdfast/telemetry'
-import { type TestDatabase, backing, createTestDatabase } from '@holdfast/testkit'
+import { type TestDatabase, backing, createTestDatabase, newPrivateJwk } from '@holdfast/testkit'
 import type { SessionConfig, SessionJobsConfig } from '../src/config.ts'
 import {
   SESSION_MIGRATIONS,
@@ -24,13 +24,6 @@ export const ENVIRONMENT = 'test'
 export const PASSWORD = 'correct horse battery staple'
 
 export type SessionClient = RpcClient<SessionServiceDefinition>
-
-/** A new key pair of this name. */
-export function newPrivateJwk(kid: string): PrivateJwk {
-  const { privateKey } = generateKeyPairSync('ed25519')
-  const { x, d } = privateKey.export({ format: 'jwk' })
-  return { kty: 'OKP', crv: 'Ed25519', kid, x: String(x), d: String(d) }
-}
 
 const serviceKeys = new Map(SERVICE_NAMES.map((name) => [name, newPrivateJwk(`${name}.1`)]))
 
