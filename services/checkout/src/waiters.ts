@@ -43,7 +43,7 @@ const LOOK_MS_PER_WAITER = 5
 /** Soon enough for a caller who gives 10 s when a hint was lost, ms. */
 const LOOK_MS_MAX = 2_000
 
-/** Time between two looks of a waiter, one of `waiters`: all of them look 200 times a second. */
+/** Time between two looks of a waiter, one of `waiters`: up to 400 look 200 times a second. */
 export function lookAfterMs(waiters: number): number {
   return Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, waiters * LOOK_MS_PER_WAITER))
 }
